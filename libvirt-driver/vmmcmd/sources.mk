@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libvmmcmd.a
-libvmmcmd_a_SOURCES =
+libvmmcmd_a_SOURCES = %D%/vmmcmd.h
