@@ -39,12 +39,21 @@ static struct {
     pthread_mutex_t lock;
     int fd;
     LogLevel level;
+    int pid;    /* after -daemonize forked */
     char *path; /* rotated file; NULL otherwise */
     long long written;
     int day;
-} log_state = {
-    PTHREAD_MUTEX_INITIALIZER, STDERR_FILENO, LOG_LEVEL_INFO, NULL, 0, 0
-};
+} log_state = { .lock = PTHREAD_MUTEX_INITIALIZER,
+                .fd = STDERR_FILENO,
+                .level = LOG_LEVEL_INFO };
+
+/* Read once, so that a line costs one system call. */
+static _Thread_local int log_tid;
+
+void log_thread_init(void)
+{
+    log_tid = gettid();
+}
 
 static LogLevel level_from_name(const char *name)
 {
@@ -59,6 +68,9 @@ void log_init(int fd, const char *name)
 {
     log_state.fd = fd;
     log_state.level = level_from_name(name);
+    log_state.pid = getpid();
+    log_thread_init();
+    tzset(); /* reads the zone file now, not in a closed sandbox */
 }
 
 void log_init_file(int fd, const char *path, const char *name)
@@ -128,7 +140,7 @@ void log_line(LogLevel level, const char *file, int line, const char *fmt, ...)
     n = snprintf(buf, sizeof(buf),
                  "%04d-%02d-%02dT%02d:%02d:%02d.%09ld: [%d][%d][%s:%d]:%s: ",
                  tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                 tm.tm_min, tm.tm_sec, ts.tv_nsec, getpid(), gettid(),
+                 tm.tm_min, tm.tm_sec, ts.tv_nsec, log_state.pid, log_tid,
                  base_name(file), line, level_names[level]);
     va_start(ap, fmt);
     m = vsnprintf(buf + n, sizeof(buf) - n, fmt, ap);
