@@ -2,6 +2,7 @@
 /* hv/hv.h - the hypervisor behind one table: KVM, or the test accelerator. */
 #pragma once
 
+#include "core/loop.h"
 #include "mem/mem.h"
 #include "util/err.h"
 
@@ -30,6 +31,7 @@ typedef struct HvConf {
     const char *device;   /* /dev/kvm or another path; NULL the default */
     int device_fd;        /* already open, taken; -1 none */
     const char *mod_test; /* test: socket to connect to */
+    Loop *loop;           /* main loop, borrowed: level interrupts, test */
     unsigned max_vcpus;   /* highest APIC id + 1 that may come */
     bool irqchip;         /* false for machine type none */
     bool pit;             /* x86: in-kernel PIT */
@@ -40,6 +42,14 @@ void hv_close(Hv *hv);
 HvKind hv_kind(const Hv *hv);
 /* Start serving (test: connect to the harness). After the machine exists. */
 int hv_start(Hv *hv, Err *e);
+
+/**
+ * hv_reset() - Put the machine-wide parts (PIC, IOAPIC, PIT) into reset state
+ *
+ * Every vCPU is paused; each then does hv_vcpu_reset() on its own thread.
+ * Thread: main loop
+ */
+int hv_reset(Hv *hv);
 
 /* --- ioeventfd ----------------------------------------------------------- */
 
@@ -127,6 +137,13 @@ typedef struct HvCpuTopology {
     unsigned apic_id; /* of this vCPU */
 } HvCpuTopology;
 
+/**
+ * hv_apic_id() - APIC id of the vCPU with a running number
+ *
+ * Each level of the topology takes whole bits, so ids may have gaps.
+ */
+unsigned hv_apic_id(const HvCpuTopology *topology, unsigned index);
+
 /* Registers that boot code hands a processor; arch/x86: flat protected or
  * 64-bit mode as the entry protocol wants. */
 typedef enum HvBootMode {
@@ -168,10 +185,14 @@ void hv_vcpu_run(HvVcpu *vcpu, HvExit *exit);
 /**
  * hv_vcpu_complete() - Finish a pending PIO/MMIO exit without running on
  *
- * One run with immediate_exit set, as pausing and saving state need.
+ * Runs with immediate_exit set, as pausing and saving state need.  One guest
+ * instruction may be several accesses: then the next one is in @exit; handle
+ * it and call again.
+ *
+ * Return: true when nothing is pending any more
  * Thread: the vCPU's own
  */
-void hv_vcpu_complete(HvVcpu *vcpu);
+bool hv_vcpu_complete(HvVcpu *vcpu, HvExit *exit);
 
 /**
  * hv_vcpu_kick() - Make hv_vcpu_run() return soon
