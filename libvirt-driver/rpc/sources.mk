@@ -1,3 +1,27 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += librpc.a
-librpc_a_SOURCES =
+librpc_a_SOURCES = %D%/codec.c %D%/codec.h %D%/protocol.c %D%/protocol.h \
+	%D%/wire_error.c %D%/wire_error.h
+
+# Layouts and their XDR functions come out of remote.x at build time.
+EXTRA_DIST += %D%/remote.x
+BUILT_SOURCES += %D%/remote_xdr.h %D%/remote_xdr.inc
+CLEANFILES += %D%/remote_xdr.h %D%/remote_xdr.inc
+
+%D%/remote_xdr.h: %D%/remote.x
+	$(AM_V_GEN)$(MKDIR_P) %D% && rm -f $@-t && \
+	$(RPCGEN) -i 0 -h -o $@-t $(srcdir)/%D%/remote.x && \
+	$(SED) -e 's/_[A-Z_]*RPCGEN/_REMOTE_XDR_H/' $@-t > $@-u && \
+	rm -f $@-t && mv $@-u $@
+
+%D%/remote_xdr.inc: %D%/remote.x
+	$(AM_V_GEN)$(MKDIR_P) %D% && rm -f $@-t && \
+	$(RPCGEN) -i 0 -c -o $@-t $(srcdir)/%D%/remote.x && \
+	$(SED) -e '/^#include/d' $@-t > $@-u && rm -f $@-t && mv $@-u $@
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/rpc/test_codec
+tests_unit_rpc_test_codec_SOURCES = tests/unit/rpc/test_codec.c
+tests_unit_rpc_test_codec_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_rpc_test_codec_LDADD = $(ROW_rpc) $(TEST_LIBS)
+endif
