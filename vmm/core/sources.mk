@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = %D%/clock.c %D%/clock.h %D%/loop.c %D%/loop.h \
 	%D%/loop_priv.h %D%/quiesce.c %D%/quiesce.h %D%/thread.c \
 	%D%/thread.h
+libcore_a_SOURCES += %D%/ioq.c %D%/ioq.h %D%/pool.c %D%/pool.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/core/test_loop
