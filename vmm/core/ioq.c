@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define IOQ_SQ_ENTRIES 128
@@ -27,8 +28,7 @@ struct IoQueue {
     IoQueue *next; /* registry */
 
     bool ring_made;
-    bool ring_on;    /* enabled by the loop's thread */
-    bool ring_event; /* the ring's descriptor was readable */
+    bool ring_on; /* enabled by the loop's thread */
     bool in_hook;
     struct io_uring ring;
     LoopFd ring_fd;
@@ -178,6 +178,15 @@ static void submit_job(IoQueue *ioq, IoReq *req)
 
 /* --- the ring ------------------------------------------------------------ */
 
+/* Debian 12's liburing.so lacks two wrappers that its header declares. */
+static int ring_register(struct io_uring *ring, unsigned op, void *arg,
+                         unsigned n)
+{
+    return syscall(SYS_io_uring_register, ring->ring_fd, op, arg, n) < 0
+               ? -errno
+               : 0;
+}
+
 static int restrict_ring(struct io_uring *ring)
 {
     static const uint8_t ops[] = {
@@ -191,15 +200,15 @@ static int restrict_ring(struct io_uring *ring)
         res[i].opcode = IORING_RESTRICTION_SQE_OP;
         res[i].sqe_op = ops[i];
     }
-    return io_uring_register_restrictions(ring, res, ARRAY_SIZE(ops));
+    return ring_register(ring, IORING_REGISTER_RESTRICTIONS, res,
+                         ARRAY_SIZE(ops));
 }
 
 static int make_ring(IoQueue *ioq)
 {
     static const unsigned flags[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, /* 6.1 */
-        IORING_SETUP_COOP_TASKRUN,                               /* 5.19 */
-        0,                                                       /* 5.10 */
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, /* 6.0 */
+        0,                                                      /* 5.10 */
     };
     const char *denied = getenv("STRATOVMM_NO_URING");
     int r = -EPERM;
@@ -236,16 +245,14 @@ static void drop_ring(IoQueue *ioq)
 
 static void ring_ready(void *opaque, uint32_t events)
 {
-    IoQueue *ioq = opaque;
-
-    ioq->ring_event = true; /* the hook of the coming turn reaps */
+    /* It only ends the wait: the hook of the coming turn reaps. */
 }
 
 /* The first submit, on the loop's own thread. */
 static bool enable_ring(IoQueue *ioq)
 {
     Err e = ERR_INIT;
-    int r = io_uring_enable_rings(&ioq->ring);
+    int r = ring_register(&ioq->ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 
     if (r >= 0)
         r = loop_fd_add(ioq->loop, &ioq->ring_fd, ioq->ring.ring_fd, EPOLLIN,
@@ -322,27 +329,23 @@ static void reap(IoQueue *ioq)
     }
 }
 
-/*
- * One io_uring_enter(): submits, and with GETEVENTS runs the completions that
- * the kernel defers to this thread.
- */
-static void enter_and_reap(IoQueue *ioq)
+/* The one io_uring_enter() of a turn. */
+static void submit_sqes(IoQueue *ioq)
 {
-    int r = io_uring_submit_and_get_events(&ioq->ring);
+    int r = io_uring_submit(&ioq->ring);
 
-    ioq->ring_event = false;
-    if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
+    if (r >= 0)
+        return;
+    if (r != -EINTR && r != -EAGAIN && r != -EBUSY)
         log_warn_rated("io_uring of loop %s: %s", loop_name(ioq->loop),
                        strerror(-r));
-    reap(ioq);
-    /* Nothing in flight would wake us: come again for what is left. */
-    if (r < 0)
-        loop_post(ioq->loop, &ioq->again);
+    /* Perhaps nothing in flight would wake us: come again for what is left. */
+    loop_post(ioq->loop, &ioq->again);
 }
 
 static bool ring_has_work(IoQueue *ioq)
 {
-    return ioq->ring_event || io_uring_sq_ready(&ioq->ring) ||
+    return io_uring_sq_ready(&ioq->ring) ||
            (!list_empty(&ioq->backlog) && ioq->in_ring < IOQ_CQ_ENTRIES);
 }
 
@@ -350,13 +353,15 @@ static void run_ring(IoQueue *ioq)
 {
     if (!ioq->ring_on && (list_empty(&ioq->backlog) || !enable_ring(ioq)))
         return;
+    reap(ioq);
     for (int round = 0; ring_has_work(ioq); round++) {
         if (round == IOQ_ROUNDS) {
             loop_post(ioq->loop, &ioq->again);
             return;
         }
         queue_sqes(ioq);
-        enter_and_reap(ioq);
+        submit_sqes(ioq);
+        reap(ioq);
     }
 }
 

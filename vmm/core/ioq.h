@@ -16,9 +16,12 @@
  *
  * A loop that owns disk queues has one IoQueue, shared by all its disks.
  * Callers embed an IoReq, fill it and submit it; nothing is sent before the
- * loop's turn ends: the before-wait hook submits all new requests and reaps
- * all finished ones with one io_uring_enter().  The ring's descriptor is in
- * the epoll set only to wake the loop.
+ * loop's turn ends: the before-wait hook reaps what the completion ring holds
+ * (memory, no call), then submits all new requests with one io_uring_enter(),
+ * then reaps what that finished at once.  The ring's descriptor is in the
+ * epoll set only to end the wait; with IORING_SETUP_COOP_TASKRUN the kernel
+ * interrupts no running code for a completion.  (DEFER_TASKRUN would cost one
+ * more call per batch, and Linux 6.18 loses its wake-ups of an epoll set.)
  *
  * The ring is made by ioq_get() on the main thread, before the sandbox closes
  * for disks of the command line: disabled and restricted to the operations of

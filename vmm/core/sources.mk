@@ -11,3 +11,9 @@ tests_unit_core_test_loop_SOURCES = tests/unit/core/test_loop.c
 tests_unit_core_test_loop_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_core_test_loop_LDADD = $(ROW_core) $(TEST_LIBS)
 endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/core/test_ioq
+tests_unit_core_test_ioq_SOURCES = tests/unit/core/test_ioq.c
+tests_unit_core_test_ioq_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_core_test_ioq_LDADD = $(ROW_core) $(TEST_LIBS)
+endif
