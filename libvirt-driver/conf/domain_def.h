@@ -73,6 +73,7 @@ typedef struct DomainDevice {
     char *alias;      /* owned; assigned at start, or the user's "ua-..." */
     guint boot_order; /* 0: none */
     int address_type; /* DomainAddressType */
+    XmlKeep *kept;    /* owned; children without effect here */
 } DomainDevice;
 
 typedef enum DomainDiskType {
@@ -152,6 +153,9 @@ typedef struct DomainDisk {
     int discard;       /* DomainDiskDiscard */
     int detect_zeroes; /* DomainDiskZeroes */
     guint iothread;    /* 0: none */
+    guint queues;      /* 0: the machine's default */
+    guint queue_size;  /* 0: the VMM's default */
+    char *model;       /* owned; "virtio" and its kin */
     char *file;        /* owned; <source file=...>, type file */
     char *block;       /* owned; <source dev=...>, type block */
     guint index;       /* live: number of the source; 0: none */
@@ -236,7 +240,15 @@ typedef enum DomainChrTarget {
     DOMAIN_CHR_TARGET_SYSTEM_SERIAL, /* <serial> on aarch64 */
     DOMAIN_CHR_TARGET_SERIAL,        /* <console>: mirrors serial 0 */
     DOMAIN_CHR_TARGET_VIRTIO,        /* <console>: virtconsole */
-    DOMAIN_CHR_TARGET_OTHER,         /* any other word; refused */
+    DOMAIN_CHR_TARGET_PCI_SERIAL,    /* this and the rest: refused */
+    DOMAIN_CHR_TARGET_USB_SERIAL,
+    DOMAIN_CHR_TARGET_SPAPR_VIO,
+    DOMAIN_CHR_TARGET_SCLP_SERIAL,
+    DOMAIN_CHR_TARGET_ISA_DEBUG,
+    DOMAIN_CHR_TARGET_XEN,
+    DOMAIN_CHR_TARGET_SCLP,
+    DOMAIN_CHR_TARGET_SCLPLM,
+    DOMAIN_CHR_TARGET_LXC,
     DOMAIN_CHR_TARGET_MAX
 } DomainChrTarget;
 
