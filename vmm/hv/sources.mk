@@ -8,3 +8,12 @@ libhv_a_SOURCES += %D%/kvm/x86_64/vm.c %D%/kvm/x86_64/vcpu.c \
 	%D%/kvm/x86_64/arch.h %D%/kvm/x86_64/cpuid.c %D%/kvm/x86_64/cpuid.h \
 	%D%/kvm/x86_64/msr.c %D%/kvm/x86_64/msr.h
 endif
+
+if HAVE_CMOCKA
+if ARCH_X86_64
+check_PROGRAMS += tests/unit/hv/test_kvm_x86
+tests_unit_hv_test_kvm_x86_SOURCES = tests/unit/hv/test_kvm_x86.c
+tests_unit_hv_test_kvm_x86_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_hv_test_kvm_x86_LDADD = $(ROW_hv) $(TEST_LIBS)
+endif
+endif

@@ -64,10 +64,46 @@ static int enable_x2apic_ids(KvmVm *vm, Err *e)
     return 0;
 }
 
+/*
+ * All inputs masked, as firmware leaves them: a kernel told that the hardware
+ * is reduced never touches these, and an unmasked one would deliver exception
+ * numbers as interrupts.
+ */
+static int reset_pic(KvmVm *vm, uint32_t chip_id, uint8_t elcr_mask)
+{
+    struct kvm_irqchip chip = {
+        .chip_id = chip_id,
+        .chip.pic = { .imr = 0xff, .elcr_mask = elcr_mask },
+    };
+
+    return kvm_ioctl(vm->vm_fd, KVM_SET_IRQCHIP, &chip);
+}
+
+static int reset_pics(KvmVm *vm)
+{
+    int r = reset_pic(vm, KVM_IRQCHIP_PIC_MASTER, 0xf8);
+
+    return r < 0 ? r : reset_pic(vm, KVM_IRQCHIP_PIC_SLAVE, 0xde);
+}
+
+static int reset_ioapic(KvmVm *vm)
+{
+    struct kvm_irqchip chip = {
+        .chip_id = KVM_IRQCHIP_IOAPIC,
+        .chip.ioapic = { .base_address = 0xfec00000 },
+    };
+
+    for (unsigned i = 0; i < IOAPIC_PINS; i++)
+        chip.chip.ioapic.redirtbl[i].fields.mask = 1;
+    return kvm_ioctl(vm->vm_fd, KVM_SET_IRQCHIP, &chip);
+}
+
 static int create_irqchip(KvmVm *vm, const HvConf *conf, Err *e)
 {
     int r = kvm_ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, NULL);
 
+    if (r == 0)
+        r = reset_pics(vm);
     if (r < 0)
         return err_sys(e, -r, "KVM cannot create the interrupt controllers");
     if (conf->max_vcpus > 255) {
@@ -135,28 +171,6 @@ void kvm_arch_pin_routes(const KvmVm *vm, struct kvm_irq_routing_entry *to)
 
 /* --- reset --------------------------------------------------------------- */
 
-static int reset_pic(KvmVm *vm, uint32_t chip_id, uint8_t elcr_mask)
-{
-    struct kvm_irqchip chip = {
-        .chip_id = chip_id,
-        .chip.pic = { .elcr_mask = elcr_mask },
-    };
-
-    return kvm_ioctl(vm->vm_fd, KVM_SET_IRQCHIP, &chip);
-}
-
-static int reset_ioapic(KvmVm *vm)
-{
-    struct kvm_irqchip chip = {
-        .chip_id = KVM_IRQCHIP_IOAPIC,
-        .chip.ioapic = { .base_address = 0xfec00000 },
-    };
-
-    for (unsigned i = 0; i < IOAPIC_PINS; i++)
-        chip.chip.ioapic.redirtbl[i].fields.mask = 1;
-    return kvm_ioctl(vm->vm_fd, KVM_SET_IRQCHIP, &chip);
-}
-
 int kvm_arch_vm_reset(KvmVm *vm)
 {
     int r = msr_list_get(vm);
@@ -164,9 +178,7 @@ int kvm_arch_vm_reset(KvmVm *vm)
     if (!vm->irqchip)
         return r;
     if (r == 0)
-        r = reset_pic(vm, KVM_IRQCHIP_PIC_MASTER, 0xf8);
-    if (r == 0)
-        r = reset_pic(vm, KVM_IRQCHIP_PIC_SLAVE, 0xde);
+        r = reset_pics(vm);
     if (r == 0)
         r = reset_ioapic(vm);
     if (r == 0 && vm->arch.has_pit)
