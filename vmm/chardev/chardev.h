@@ -49,9 +49,6 @@ typedef struct ChardevConf {
                           * Taken on success. */
     const char *logfile; /* NULL none */
     bool logappend;      /* else truncated */
-    /* Opens paths, "/dev/fdset/M" included; NULL: open(2). */
-    int (*open_path)(void *opaque, const char *path, int flags, Err *e);
-    void *open_opaque;
 } ChardevConf;
 
 typedef enum ChardevEvent {

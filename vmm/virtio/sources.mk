@@ -1,6 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libvirtio.a
 libvirtio_a_SOURCES = \
+	%D%/dev/rng.c \
+	%D%/dev/rng.h \
+	%D%/drv.c \
+	%D%/mmio.c \
+	%D%/mmio_pages.c \
+	%D%/mmio_priv.h \
+	%D%/registry.c \
 	%D%/transport.h \
+	%D%/virtio.c \
 	%D%/virtio.h \
+	%D%/virtio_priv.h \
+	%D%/vq.c \
 	%D%/vq.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/virtio/test_vq
+tests_unit_virtio_test_vq_SOURCES = tests/unit/virtio/test_vq.c \
+	tests/unit/virtio/guest.h
+tests_unit_virtio_test_vq_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_virtio_test_vq_LDADD = $(ROW_virtio) $(TEST_LIBS)
+endif

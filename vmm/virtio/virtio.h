@@ -24,8 +24,9 @@
  *
  * realize/unrealize run on the main loop.  activate, kick, deactivate and reset
  * run on the device's loop (@loop: the main loop, or an I/O thread the device
- * chose in realize).  write_config and config reads run on a vCPU thread under
- * @lock: no system call, nothing that blocks; post a Work for the rest.
+ * chose in realize).  write_config runs on a vCPU thread under @lock: no system
+ * call, nothing that blocks; post a Work for the rest.  Config space is read
+ * from vdev->config, which the device keeps current.
  *
  * Stopping.  Reset, unplug and pause first let chains in flight come back.
  * Pause waits as long as it takes.  Reset and unplug have a deadline
@@ -103,7 +104,8 @@ struct VirtioDev {
     uint64_t host_features; /* offered; realize may add and drop bits */
     uint64_t features;      /* acknowledged, final from FEATURES_OK on */
     uint8_t status;
-    bool broken;         /* NEEDS_RESET since the last reset */
+    bool live;           /* not in reset state: the loop has to reset it */
+    atomic_bool broken;  /* NEEDS_RESET since the last reset */
     uint8_t *config;     /* owned: config space, little-endian */
     uint32_t config_len; /* bytes of it that exist; realize may change it */
     uint32_t config_gen;
@@ -118,14 +120,16 @@ struct VirtioDev {
         VIRTIO_STOPPING,
     } phase;
     bool paused;
-    atomic_uint generation; /* raised when chains are orphaned */
-    unsigned inflight;      /* chains of this generation the device holds */
-    atomic_uint orphans;    /* chains of older ones */
+    unsigned wanted;     /* VirtioWant: who waits for the device to settle */
+    uint32_t generation; /* raised when chains are orphaned */
+    unsigned inflight;   /* chains of this generation the device holds */
+    atomic_uint orphans; /* chains of older ones */
     Timer stop_timer;
     Work settle_work; /* @inflight fell to 0 while someone waits for it */
 
     Deferred activation; /* guest: DRIVER_OK */
     Deferred resetting;  /* guest: status 0 */
+    Deferred queue_stop; /* guest: QueueReady 0 on an active queue */
 
     /* Requests of the machine: main loop -> device's loop -> main loop. */
     Work op_work;
@@ -166,9 +170,8 @@ struct VirtioClass {
 
     /* vCPU thread, under vdev->lock.  False refuses FEATURES_OK. */
     bool (*check_features)(const VirtioDev *vdev, uint64_t features);
-    /* Before config space is read; most devices keep @config current. */
-    void (*read_config)(VirtioDev *vdev);
-    /* The range is inside config_len.  NULL: config space is read-only. */
+    /* vCPU thread, under vdev->lock; may change vdev->config.  The range is
+     * inside config_len.  NULL: config space is read-only. */
     void (*write_config)(VirtioDev *vdev, uint32_t off, const void *data,
                          uint32_t len);
 };

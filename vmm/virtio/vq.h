@@ -65,9 +65,8 @@ struct Vq {
     /* Ring state; the owning loop. */
     bool active;
     bool event_idx;
-    bool kick_pending; /* came while paused */
-    unsigned budget;   /* chains left in this kick */
-    uint16_t num;      /* size, latched at activation */
+    unsigned budget; /* chains left in this kick */
+    uint16_t num;    /* size, latched at activation */
     uint16_t last_avail;
     uint16_t avail_seen; /* driver's index at last look */
     uint16_t used_idx;
