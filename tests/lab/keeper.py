@@ -313,6 +313,7 @@ class Keeper:
             "state": self.state, "why": self.why, "stuck": self.stuck, "pid": os.getpid(),
             "qemu": self.machine.qemu.pid, "uuid": str(self.machine.id),
             "commands": len(self.chans), "out": os.path.join(self.state_dir, "out"),
+            "images": self.images,
         }
         return frames.pack(frames.ASK, 0, json.dumps(info).encode())
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+LAB_TESTS = \
+	%D%/t/10-qemu
 EXTRA_DIST += \
+	$(LAB_TESTS) \
 	%D%/frames.py \
 	%D%/guest/init \
 	%D%/guest/powerkey.c \
@@ -9,4 +12,11 @@ EXTRA_DIST += \
 	%D%/l1/agent.py \
 	%D%/l1/init \
 	%D%/lab \
-	%D%/packages.txt
+	%D%/lib.py \
+	%D%/packages.txt \
+	%D%/suite
+
+# Real guests under real KVM, in an emulated host where this one has none.
+check-lab:
+	BUILD=$(abs_top_builddir) $(srcdir)/%D%/suite $(LAB_ARGS)
+.PHONY: check-lab

@@ -2,7 +2,8 @@
 // powerkey - power the guest off when its power key is pressed.
 //
 // Reads every /dev/input/event* device.  With an argument the key is only
-// reported on standard output and otherwise ignored.
+// reported on standard output and otherwise ignored.  Goes to the background
+// once the devices are open, so that no press after its return is lost.
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/input.h>
@@ -42,6 +43,8 @@ int main(int argc, char **argv)
     int count = open_inputs(fds);
 
     (void)argv;
+    if (count == 0 || fork() != 0)
+        return 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     while (count > 0 && poll(fds, count, -1) > 0) {
         for (int i = 0; i < count; i++) {
