@@ -1,3 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libqmp.a
-libqmp_a_SOURCES =
+libqmp_a_SOURCES = %D%/action.c %D%/action.h %D%/command.c %D%/command.h \
+	%D%/dispatch.c %D%/fds.c %D%/life.c %D%/monitor.c %D%/monitor.h \
+	%D%/qmp.h %D%/qom.c %D%/query.c %D%/scan.c %D%/scan.h %D%/schema.c \
+	%D%/server.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/qmp/test_scan
+tests_unit_qmp_test_scan_SOURCES = tests/unit/qmp/test_scan.c
+tests_unit_qmp_test_scan_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_qmp_test_scan_LDADD = $(ROW_qmp) $(TEST_LIBS)
+endif
