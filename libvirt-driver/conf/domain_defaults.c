@@ -67,7 +67,8 @@ static void fill_machine(DomainDef *def, const DomainCapsLimits *limits)
     machine = def->os.machine
                   ? domain_machine_find(def->os.machine, def->os.arch)
                   : domain_machine_default(def->os.arch);
-    if (machine)
+    /* one that cannot be is left as it was written, for the message */
+    if (machine && machine->supported)
         set_string(&def->os.machine, machine->name);
     if (!def->os.boots->len) {
         DomainBoot *boot = g_new0(DomainBoot, 1);
@@ -297,6 +298,27 @@ static gboolean name_taken(const DomainDef *def, const char *dst)
     return FALSE;
 }
 
+/* sdb becomes vdb, or the first free name if there is one already. */
+static void rename_disk(const DomainDef *def, DomainDisk *disk)
+{
+    g_autofree char *same = disk->dst && strlen(disk->dst) > 2
+                                ? g_strdup_printf("vd%s", disk->dst + 2)
+                                : NULL;
+
+    if (same && !name_taken(def, same)) {
+        set_string(&disk->dst, same);
+        return;
+    }
+    for (char c = 'a'; c <= 'z'; c++) {
+        char dst[] = { 'v', 'd', c, '\0' };
+
+        if (!name_taken(def, dst)) {
+            set_string(&disk->dst, dst);
+            return;
+        }
+    }
+}
+
 static void substitute_disk(DomainDef *def, DomainDisk *disk)
 {
     int bus = disk->bus ? disk->bus : bus_of_name(disk->dst);
@@ -307,14 +329,7 @@ static void substitute_disk(DomainDef *def, DomainDisk *disk)
         return;
     disk->bus = DOMAIN_DISK_BUS_VIRTIO;
     disk->dev.address_type = DOMAIN_ADDRESS_NONE;
-    for (char c = 'a'; c <= 'z'; c++) {
-        char dst[] = { 'v', 'd', c, '\0' };
-
-        if (!name_taken(def, dst)) {
-            set_string(&disk->dst, dst);
-            return;
-        }
-    }
+    rename_disk(def, disk);
 }
 
 static gboolean in_list(const char *const *list, const char *word)

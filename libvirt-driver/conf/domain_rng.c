@@ -34,7 +34,9 @@ static void on_error(void *opaque, xmlErrorPtr err)
 
     if (*first || !err || !err->message)
         return;
-    *first = g_strdup_printf("line %d: %s", err->line, err->message);
+    *first = err->line > 0
+                 ? g_strdup_printf("line %d: %s", err->line, err->message)
+                 : g_strdup(err->message);
     g_strchomp(*first);
 }
 

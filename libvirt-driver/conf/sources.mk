@@ -29,3 +29,13 @@ BUILT_SOURCES += %D%/domain_rng_text.c
 CLEANFILES += %D%/domain_rng_text.c
 schemadir = $(pkgdatadir)/schemas
 schema_DATA = $(domain_rng)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/conf/test_schema tests/unit/conf/test_domain_def
+tests_unit_conf_test_schema_SOURCES = tests/unit/conf/test_schema.c
+tests_unit_conf_test_schema_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_conf_test_schema_LDADD = $(ROW_conf) $(TEST_LIBS)
+tests_unit_conf_test_domain_def_SOURCES = tests/unit/conf/test_domain_def.c
+tests_unit_conf_test_domain_def_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_conf_test_domain_def_LDADD = $(ROW_conf) $(TEST_LIBS)
+endif
