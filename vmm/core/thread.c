@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define THREAD_STACK_BYTES (256 << 10)
 
@@ -19,6 +20,7 @@ static void *trampoline(void *arg)
 
     pthread_setname_np(pthread_self(), thread->name);
     log_thread_init();
+    thread->tid = gettid();
     if (sandbox_enter(thread->role) < 0) {
         log_error("thread %s: cannot enter its seccomp filter", thread->name);
         _exit(1); /* never run unconfined by accident */

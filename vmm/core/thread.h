@@ -14,6 +14,7 @@ typedef struct Thread {
     void *(*fn)(void *arg);
     void *arg;
     bool started;
+    _Atomic int tid; /* kernel id, once it runs */
 } Thread;
 
 /**
