@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/loop.h"
+#include "opt/opt.h"
 #include "util/err.h"
 
 #include <stdbool.h>
@@ -39,22 +40,33 @@ extern const char *const chardev_class_names[CHARDEV_CLASS_MAX];
 typedef struct ChardevConf {
     const char *id;
     ChardevClass cls;
-    const char *path; /* file, unix socket */
+    const char *path; /* file (or /dev/fdset/M), unix socket */
     const char *host; /* tcp; NULL 0.0.0.0 */
     uint16_t port;    /* tcp; 0: unix */
     bool server;
     bool nowait;
+    bool wait, has_wait; /* QEMU's spelling of nowait: wait=off */
     bool append;         /* file: at its end; else from offset 0 */
-    int fd;              /* socket: listener (server) or connection; -1 none.
-                          * Taken on success. */
-    const char *logfile; /* NULL none */
+    int fd; /* socket: listener (server) or connection, when @has_fd. Taken on
+             * success. */
+    bool has_fd;
+    const char *logfile; /* gets all output; NULL none */
     bool logappend;      /* else truncated */
 } ChardevConf;
+
+/* Rows of each class, id included; what `-describe` and help print. */
+extern const OptDesc *const chardev_opts[CHARDEV_CLASS_MAX];
+
+/**
+ * chardev_parse() - A -chardev value (the bag's name is the class)
+ *
+ * Strings are borrowed from the bag.
+ */
+int chardev_parse(const OptBag *bag, ChardevConf *ret_conf, Err *e);
 
 typedef enum ChardevEvent {
     CHARDEV_OPENED, /* somebody is connected */
     CHARDEV_CLOSED, /* and gone again; unsent output was dropped */
-    CHARDEV_ESCAPE, /* stdio: Ctrl-A X */
 } ChardevEvent;
 
 typedef struct ChardevHandlers {
@@ -71,7 +83,7 @@ typedef struct ChardevHandlers {
 
 typedef enum ChardevFlags {
     CHARDEV_DROP = 1 << 0, /* never make the consumer wait */
-    CHARDEV_RAW = 1 << 1,  /* stdio: terminal to raw mode, Ctrl-A escapes */
+    CHARDEV_RAW = 1 << 1,  /* stdio: terminal to raw mode, Ctrl-A X leaves */
 } ChardevFlags;
 
 typedef struct Chardev Chardev;
@@ -84,7 +96,7 @@ const char *chardev_id(const Chardev *cd);
 ChardevClass chardev_class(const Chardev *cd);
 bool chardev_is_server(const Chardev *cd);
 bool chardev_connected(const Chardev *cd);
-/* "pty:/dev/pts/3", "unix:PATH,server=on", ...; for query-chardev. */
+/* "/dev/pts/3", "unix:PATH,server=on", ...; for messages and queries. */
 const char *chardev_filename(const Chardev *cd);
 /* The slave of a pty, or NULL. */
 const char *chardev_pty_path(const Chardev *cd);
@@ -112,6 +124,10 @@ size_t chardev_pending(const Chardev *cd);
 void chardev_accept_input(Chardev *cd);
 /* Drop the connection (a server listens on); CHARDEV_CLOSED follows later. */
 void chardev_disconnect(Chardev *cd);
+
+/* What Ctrl-A X does on a stdio chardev attached with CHARDEV_RAW; called on
+ * the consumer's loop. */
+void chardev_set_escape(Chardev *cd, LoopFn *fn, void *opaque);
 
 /* Puts the terminal back as it was; async-signal-safe, idempotent. */
 void chardev_restore_terminal(void);
