@@ -231,8 +231,6 @@ static void on_event(void *opaque, ChardevEvent ev)
         mon->connected = false;
         reset(mon);
         break;
-    case CHARDEV_ESCAPE:
-        break;
     }
 }
 
