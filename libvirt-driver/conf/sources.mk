@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libconf.a
 libconf_a_SOURCES = \
+	%D%/caps.c %D%/caps.h \
 	%D%/device_schema.c \
+	%D%/domain_caps.c \
 	%D%/domain_def.c %D%/domain_def.h \
 	%D%/domain_defaults.c \
 	%D%/domain_machine.c %D%/domain_machine.h \
@@ -31,11 +33,15 @@ schemadir = $(pkgdatadir)/schemas
 schema_DATA = $(domain_rng)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/conf/test_schema tests/unit/conf/test_domain_def
+check_PROGRAMS += tests/unit/conf/test_schema tests/unit/conf/test_domain_def \
+	tests/unit/conf/test_caps
 tests_unit_conf_test_schema_SOURCES = tests/unit/conf/test_schema.c
 tests_unit_conf_test_schema_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_conf_test_schema_LDADD = $(ROW_conf) $(TEST_LIBS)
 tests_unit_conf_test_domain_def_SOURCES = tests/unit/conf/test_domain_def.c
 tests_unit_conf_test_domain_def_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_conf_test_domain_def_LDADD = $(ROW_conf) $(TEST_LIBS)
+tests_unit_conf_test_caps_SOURCES = tests/unit/conf/test_caps.c
+tests_unit_conf_test_caps_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_conf_test_caps_LDADD = $(ROW_conf) $(TEST_LIBS)
 endif
