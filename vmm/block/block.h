@@ -130,7 +130,8 @@ struct BlockReq {
     unsigned run_niov;
     uint64_t run_off;
     uint64_t run_len;
-    struct iovec fill; /* zeroing: a vector of one */
+    struct iovec fill;   /* zeroing: a vector of one */
+    struct iovec bounce; /* likewise, for a buffer in between */
     IoReq io;
 };
 

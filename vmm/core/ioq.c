@@ -541,7 +541,7 @@ void ioq_submit(IoQueue *ioq, IoReq *req)
     list_init(&req->link);
     if (is_rw(req))
         consume(req, 0);
-    if (req->op == IO_CALL && pool_started())
+    if ((req->op == IO_CALL || req->threads) && pool_started())
         submit_job(ioq, req);
     else if (req->op == IO_CALL)
         list_add_tail(&ioq->failed, &req->link);

@@ -56,10 +56,11 @@ struct IoReq {
     int fd;                  /* borrowed */
     const struct iovec *iov; /* borrowed until done; never changed */
     unsigned niov;
-    int mode;                              /* IO_FALLOCATE: FALLOC_FL_* */
-    uint64_t off;                          /* bytes */
-    uint64_t len;                          /* IO_FALLOCATE: bytes */
-    int (*fn)(IoReq *req);                 /* IO_CALL: 0 or -errno; may block */
+    bool threads;          /* helper threads even where there is a ring */
+    int mode;              /* IO_FALLOCATE: FALLOC_FL_* */
+    uint64_t off;          /* bytes */
+    uint64_t len;          /* IO_FALLOCATE: bytes */
+    int (*fn)(IoReq *req); /* IO_CALL: 0 or -errno; may block */
     void (*done)(IoReq *req, int64_t res); /* bytes, 0, or -errno; may submit
                                               the request again */
 
