@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += librpc.a
-librpc_a_SOURCES = %D%/codec.c %D%/codec.h %D%/protocol.c %D%/protocol.h \
-	%D%/wire_error.c %D%/wire_error.h
+librpc_a_SOURCES = %D%/call.c %D%/client.c %D%/client_io.c \
+	%D%/codec.c %D%/codec.h %D%/keepalive.c %D%/peer.c %D%/peer.h \
+	%D%/polkit.c %D%/polkit.h \
+	%D%/protocol.c %D%/protocol.h %D%/server.c %D%/server.h \
+	%D%/server_priv.h %D%/stream.c %D%/stream.h %D%/stream_fd.c \
+	%D%/wire_error.c %D%/wire_error.h %D%/worker.c %D%/worker.h
 
 # Layouts and their XDR functions come out of remote.x at build time.
 EXTRA_DIST += %D%/remote.x
