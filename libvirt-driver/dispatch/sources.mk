@@ -1,3 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libdispatch.a
-libdispatch_a_SOURCES =
+libdispatch_a_SOURCES = %D%/conn.c %D%/conn.h %D%/connect.c \
+	%D%/console.c %D%/define.c %D%/dispatch.c %D%/dispatch.h \
+	%D%/domain_stats.c %D%/event.c %D%/event.h %D%/event_procs.c \
+	%D%/life.c %D%/lookup.c %D%/node.c %D%/procs.h %D%/qemu_table.c \
+	%D%/query.c %D%/remote_table.c

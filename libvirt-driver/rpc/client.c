@@ -247,6 +247,16 @@ void rpc_client_send_message(RpcClient *client, guint32 prog, int proc,
     rpc_client_queue(client, frame, RPC_TX_OTHER, NULL);
 }
 
+gboolean rpc_client_is_closed(RpcClient *client)
+{
+    gboolean closed;
+
+    g_mutex_lock(&client->lock);
+    closed = client->tx_dead;
+    g_mutex_unlock(&client->lock);
+    return closed;
+}
+
 RpcServer *rpc_client_server(RpcClient *client)
 {
     return client->server;

@@ -137,6 +137,8 @@ void rpc_client_unref(RpcClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RpcClient, rpc_client_unref)
 
 RpcServer *rpc_client_server(RpcClient *client);
+/* The connection is gone: what is queued is dropped. */
+gboolean rpc_client_is_closed(RpcClient *client);
 gpointer rpc_client_data(RpcClient *client);
 const RpcPeer *rpc_client_peer(RpcClient *client);
 gboolean rpc_client_is_readonly(RpcClient *client);
