@@ -28,13 +28,13 @@ struct IoQueue {
     IoQueue *next; /* registry */
 
     bool ring_made;
-    bool ring_on; /* enabled by the loop's thread */
     bool in_hook;
     struct io_uring ring;
     LoopFd ring_fd;
     unsigned in_ring; /* entries submitted and not reaped */
 
     LoopHook hook;
+    Work start;         /* joins the loop, on its thread */
     Work again;         /* another turn is needed */
     List backlog;       /* requests not sent yet */
     List failed;        /* requests that end without having run */
@@ -207,8 +207,8 @@ static int restrict_ring(struct io_uring *ring)
 static int make_ring(IoQueue *ioq)
 {
     static const unsigned flags[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, /* 6.0 */
-        0,                                                      /* 5.10 */
+        IORING_SETUP_COOP_TASKRUN, /* 5.19 */
+        0,                         /* 5.10 */
     };
     const char *denied = getenv("STRATOVMM_NO_URING");
     int r = -EPERM;
@@ -228,6 +228,8 @@ static int make_ring(IoQueue *ioq)
     if (r < 0)
         return r;
     r = restrict_ring(&ioq->ring);
+    if (r == 0)
+        r = ring_register(&ioq->ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
     if (r < 0) {
         io_uring_queue_exit(&ioq->ring);
         return r;
@@ -240,32 +242,12 @@ static void drop_ring(IoQueue *ioq)
 {
     loop_fd_del(&ioq->ring_fd);
     io_uring_queue_exit(&ioq->ring);
-    ioq->ring_made = ioq->ring_on = false;
+    ioq->ring_made = false;
 }
 
 static void ring_ready(void *opaque, uint32_t events)
 {
     /* It only ends the wait: the hook of the coming turn reaps. */
-}
-
-/* The first submit, on the loop's own thread. */
-static bool enable_ring(IoQueue *ioq)
-{
-    Err e = ERR_INIT;
-    int r = ring_register(&ioq->ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-
-    if (r >= 0)
-        r = loop_fd_add(ioq->loop, &ioq->ring_fd, ioq->ring.ring_fd, EPOLLIN,
-                        ring_ready, ioq, &e);
-    if (r < 0) {
-        log_warn("cannot enable the io_uring of loop %s (%s): disk I/O uses "
-                 "helper threads",
-                 loop_name(ioq->loop), strerror(-r));
-        drop_ring(ioq);
-        return false;
-    }
-    ioq->ring_on = true;
-    return true;
 }
 
 static void fill_sqe(struct io_uring_sqe *sqe, IoReq *req)
@@ -351,8 +333,6 @@ static bool ring_has_work(IoQueue *ioq)
 
 static void run_ring(IoQueue *ioq)
 {
-    if (!ioq->ring_on && (list_empty(&ioq->backlog) || !enable_ring(ioq)))
-        return;
     reap(ioq);
     for (int round = 0; ring_has_work(ioq); round++) {
         if (round == IOQ_ROUNDS) {
@@ -418,7 +398,9 @@ static void free_if_unused(IoQueue *ioq)
             *p = ioq->next;
             break;
         }
-    loop_hook_del(&ioq->hook);
+    if (ioq->hook.fn)
+        loop_hook_del(&ioq->hook);
+    loop_unpost(ioq->loop, &ioq->start);
     loop_unpost(ioq->loop, &ioq->again);
     if (ioq->ring_made)
         drop_ring(ioq);
@@ -448,6 +430,21 @@ static void do_nothing(void *opaque)
 {
 }
 
+static void join_loop(void *opaque)
+{
+    IoQueue *ioq = opaque;
+    Err e = ERR_INIT;
+
+    if (ioq->ring_made &&
+        loop_fd_add(ioq->loop, &ioq->ring_fd, ioq->ring.ring_fd, EPOLLIN,
+                    ring_ready, ioq, &e) < 0) {
+        log_warn("%s: disk I/O of loop %s uses helper threads", e.msg,
+                 loop_name(ioq->loop));
+        drop_ring(ioq);
+    }
+    loop_hook_add(ioq->loop, &ioq->hook, before_wait, ioq);
+}
+
 /* --- the interface ------------------------------------------------------- */
 
 static IoQueue *find_queue(const Loop *loop)
@@ -471,6 +468,7 @@ static int new_queue(IoQueue **ret_ioq, Loop *loop, Err *e)
     list_init(&ioq->backlog);
     list_init(&ioq->failed);
     list_init(&ioq->batches);
+    work_init(&ioq->start, join_loop, ioq);
     work_init(&ioq->again, do_nothing, ioq);
     r = make_ring(ioq);
     if (r < 0 && !pool_started()) {
@@ -481,7 +479,8 @@ static int new_queue(IoQueue **ret_ioq, Loop *loop, Err *e)
         log_info("io_uring is not available here (%s): disk I/O uses helper "
                  "threads",
                  strerror(-r));
-    loop_hook_add(loop, &ioq->hook, before_wait, ioq);
+    /* The loop may be running, on another thread. */
+    loop_post(loop, &ioq->start);
     *ret_ioq = ioq;
     return 0;
 }

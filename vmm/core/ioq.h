@@ -24,11 +24,9 @@
  * more call per batch, and Linux 6.18 loses its wake-ups of an epoll set.)
  *
  * The ring is made by ioq_get() on the main thread, before the sandbox closes
- * for disks of the command line: disabled and restricted to the operations of
- * IoOp.  The loop's own thread enables it at its first submit and is from then
- * on the only one that may use it (IORING_SETUP_SINGLE_ISSUER).  An I/O thread
- * therefore needs io_uring_enter and io_uring_register(ENABLE_RINGS), and
- * only the main thread io_uring_setup.
+ * for disks of the command line: disabled, restricted to the operations of
+ * IoOp, then enabled.  A thread that does I/O therefore needs io_uring_enter
+ * and neither io_uring_setup nor io_uring_register.
  *
  * Where the host refuses io_uring_setup (ENOSYS, EPERM, EACCES), or the
  * environment has STRATOVMM_NO_URING=1, requests run as jobs of core/pool.h.
@@ -87,7 +85,7 @@ typedef struct IoBatch {
  * ioq_get() - The queue of a loop, made when it has none
  *
  * Counted: each call needs one ioq_put().
- * Thread: main, or the loop's own
+ * Thread: main, or the loop's own; the loop may be running
  * Return: 0, or -errno when there is neither io_uring nor a helper pool
  */
 int ioq_get(IoQueue **ret_ioq, Loop *loop, Err *e);
