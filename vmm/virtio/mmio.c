@@ -338,7 +338,7 @@ int virtio_mmio_new(VirtioMmio **ret_mmio, VirtioDev *vdev,
     r = mmio_setup(m, e);
     if (r < 0) {
         virtio_mmio_free(m);
-        return err_prefix(e, "device '%s': ", vdev->id);
+        return r;
     }
     pthread_mutex_lock(&vdev->lock);
     vdev->transport = &m->t;
