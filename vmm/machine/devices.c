@@ -9,6 +9,8 @@
 
 #include "machine/devices.h"
 
+#include "virtio/dev/console.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +79,38 @@ static MachineDev *append(Machine *m)
     return &devs[m->num_devs];
 }
 
+static VirtioDev *find_console(const Machine *m)
+{
+    for (unsigned i = 0; i < m->num_devs; i++)
+        if (virtio_console_is(m->devs[i].vdev))
+            return m->devs[i].vdev;
+    return NULL;
+}
+
+/* virtconsole, virtserialport: part of the virtio-serial device before it. */
+static int port_new(Machine *m, const OptBag *bag, Err *e)
+{
+    VirtioDev *vdev = find_console(m);
+    ConsolePortConf conf = { 0 };
+    BaseConf base = { 0 };
+    OptSet sets[] = { { base_opts, &base }, { console_port_opts, &conf } };
+    int r = opt_parse_sets(sets, ARRAY_SIZE(sets), bag, e);
+
+    if (r < 0)
+        return r;
+    if (!vdev)
+        return err_set(e, ENOENT,
+                       "%s: there is no virtio-serial device for it: give "
+                       "-device virtio-serial-device,id=ID before",
+                       bag->where);
+    if (id_taken(m, base.id))
+        return err_set(e, EEXIST, "%s: id '%s' is used by another device",
+                       bag->where, base.id);
+    r = virtio_console_add_port(vdev, &conf, !strcmp(bag->name, "virtconsole"),
+                                e);
+    return r < 0 ? err_prefix(e, "%s: ", bag->where) : 0;
+}
+
 int machine_device_new(Machine *m, const OptBag *bag, const char *where, Err *e)
 {
     const VirtioClass *cls = find_class(bag->name);
@@ -85,8 +119,14 @@ int machine_device_new(Machine *m, const OptBag *bag, const char *where, Err *e)
     MachineDev *dev;
     int r;
 
+    if (!strcmp(bag->name, "virtconsole") ||
+        !strcmp(bag->name, "virtserialport"))
+        return port_new(m, bag, e);
     if (!cls)
         return unknown_class(m, bag, e);
+    if (cls->virtio_id == VIRTIO_ID_CONSOLE && find_console(m))
+        return err_set(e, EEXIST, "%s: a machine has one virtio-serial device",
+                       bag->where);
     conf = calloc(1, cls->conf_size + 1);
     dev = append(m);
     if (!conf || !dev)

@@ -6,9 +6,11 @@
 
 #include <string.h>
 
+extern const VirtioClass virtio_console;
 extern const VirtioClass virtio_rng;
 
 const VirtioClass *const virtio_classes[] = {
+    &virtio_console,
     &virtio_rng,
     NULL,
 };

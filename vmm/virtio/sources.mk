@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libvirtio.a
 libvirtio_a_SOURCES = \
+	%D%/dev/console.c \
+	%D%/dev/console.h \
 	%D%/dev/rng.c \
 	%D%/dev/rng.h \
 	%D%/drv.c \
@@ -16,7 +18,11 @@ libvirtio_a_SOURCES = \
 	%D%/vq.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/virtio/test_vq
+check_PROGRAMS += tests/unit/virtio/test_vq tests/unit/virtio/test_devices
+tests_unit_virtio_test_devices_SOURCES = tests/unit/virtio/test_devices.c \
+	tests/unit/virtio/guest.h
+tests_unit_virtio_test_devices_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_virtio_test_devices_LDADD = $(ROW_virtio) $(TEST_LIBS)
 tests_unit_virtio_test_vq_SOURCES = tests/unit/virtio/test_vq.c \
 	tests/unit/virtio/guest.h
 tests_unit_virtio_test_vq_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
