@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 bin_PROGRAMS += stratovmm
+noinst_LIBRARIES += libcli.a
+libcli_a_SOURCES = %D%/args.c %D%/args.h %D%/args_table.c %D%/chardevs.c \
+	%D%/config.c %D%/config.h %D%/daemon.c %D%/daemon.h %D%/describe.c \
+	%D%/describe.h %D%/device_table.h %D%/devices.c %D%/dump.c %D%/exit.c \
+	%D%/exit.h %D%/smp.c
 stratovmm_SOURCES = %D%/main.c
-stratovmm_LDFLAGS = $(AM_LDFLAGS) $(VMM_LDFLAGS)
-stratovmm_LDADD = $(VMM_ALL)
+stratovmm_LDFLAGS = $(AM_LDFLAGS) $(VMM_LDFLAGS) -Wl,--build-id
+# Last, so that it is used only for what nothing before it defines.
+noinst_LIBRARIES += libmissing.a
+libmissing_a_SOURCES = %D%/missing.c
+stratovmm_LDADD = libcli.a $(VMM_ALL) libmissing.a
