@@ -378,6 +378,11 @@ const BlockInfo *block_info(const Block *block)
     return &block->info;
 }
 
+uint64_t block_size(const Block *block)
+{
+    return block->size_bytes;
+}
+
 void block_stats(const Block *block, BlockStats *ret_stats)
 {
     for (int op = 0; op < BLOCK_OP_MAX; op++) {

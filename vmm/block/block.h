@@ -213,6 +213,8 @@ void block_cancel_waiting(Block *block);
 void block_batch(Block *block, IoBatch *batch);
 
 const BlockInfo *block_info(const Block *block);
+/* Bytes, a multiple of 512. Any thread. */
+uint64_t block_size(const Block *block);
 
 /* Any thread; numbers are current but not of one instant. */
 void block_stats(const Block *block, BlockStats *ret_stats);

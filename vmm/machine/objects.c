@@ -12,6 +12,7 @@
 #include "machine/machine_priv.h"
 
 #include "block/block.h"
+#include "core/pool.h"
 #include "machine/devices.h"
 #include "net/net.h"
 #include "util/log.h"
@@ -288,6 +289,8 @@ int machine_objects_new(Machine *m, Err *e)
                           .ref_put = ref_put,
                           .opaque = m };
     r = chardevs_take(m, e);
+    if (r == 0) /* no thread yet: they come with the first job */
+        r = pool_start(m->loop, POOL_THREADS_DEFAULT, e);
     for (unsigned i = 0; i < conf->num_objects && r == 0; i++)
         r = object_new(m, &conf->objects[i], e);
     for (unsigned i = 0; i < conf->num_drives && r == 0; i++)
@@ -311,6 +314,7 @@ int machine_drives_lock(Machine *m, Err *e)
 
 void machine_objects_free(Machine *m)
 {
+    pool_stop();
     for (unsigned i = m->num_refs; i-- > 0;)
         m->refs[i].free(m->refs[i].object);
     free(m->refs);

@@ -6,10 +6,12 @@
 
 #include <string.h>
 
+extern const VirtioClass virtio_blk;
 extern const VirtioClass virtio_console;
 extern const VirtioClass virtio_rng;
 
 const VirtioClass *const virtio_classes[] = {
+    &virtio_blk,
     &virtio_console,
     &virtio_rng,
     NULL,

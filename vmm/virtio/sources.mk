@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libvirtio.a
 libvirtio_a_SOURCES = \
+	%D%/dev/blk.c \
 	%D%/dev/console.c \
 	%D%/dev/console.h \
 	%D%/dev/rng.c \
@@ -27,4 +28,12 @@ tests_unit_virtio_test_vq_SOURCES = tests/unit/virtio/test_vq.c \
 	tests/unit/virtio/guest.h
 tests_unit_virtio_test_vq_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_virtio_test_vq_LDADD = $(ROW_virtio) $(TEST_LIBS)
+endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/virtio/test_blk
+tests_unit_virtio_test_blk_SOURCES = tests/unit/virtio/test_blk.c \
+	tests/unit/virtio/guest.h
+tests_unit_virtio_test_blk_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_virtio_test_blk_LDADD = $(ROW_virtio) $(TEST_LIBS)
 endif
