@@ -13,7 +13,8 @@ typedef enum VmmFeature {
     VMM_FEATURE_ADD_FD,           /* -add-fd and /dev/fdset/N as a path */
     VMM_FEATURE_ACCEL_DEVICE,     /* -accel kvm,device=PATH */
     VMM_FEATURE_CHARDEV_FD,       /* -chardev socket,fd=N */
-    VMM_FEATURE_CHARDEV_LOG,      /* -chardev ...,logfile=,logappend= */
+    VMM_FEATURE_CHARDEV_LOG,      /* logfile=, logappend= of -chardev, and
+                                     append= of its class file */
     VMM_FEATURE_SERIAL_CHARDEV,   /* -serial chardev:ID */
     VMM_FEATURE_ACTION,           /* -action */
     VMM_FEATURE_EXIT_RECORD,      /* -exit-record N */

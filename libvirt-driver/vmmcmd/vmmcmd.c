@@ -163,6 +163,20 @@ static void prepare_chr(VmmArgs *args, const DomainChr *chr, const VmmChr *res,
         ret->log = args_file(args, &res->log, log_tag);
 }
 
+/* What was opened was also cut to nothing, if that was wanted. */
+static void build_chr_file(VmmArgs *args, const DomainChr *chr,
+                           const VmmChr *res, const char *path)
+{
+    gboolean append = res->file.fd >= 0 || chr->append == DOMAIN_TRI_ON;
+
+    args_key(args, "path", path);
+    if (vmm_caps_has(args->caps, VMM_FEATURE_CHARDEV_LOG))
+        args_key(args, "append", append ? "on" : "off");
+    else if (append)
+        args_fail(args, "this VMM cannot append to '%s', the file of %s", path,
+                  chr->dev.alias);
+}
+
 /* The class's keys, from the option's first element on. */
 static void build_chr_keys(VmmArgs *args, const char *option,
                            const DomainChr *chr, const VmmChr *res,
@@ -182,7 +196,7 @@ static void build_chr_keys(VmmArgs *args, const char *option,
     if (id)
         args_key(args, "id", id);
     if (chr->type == DOMAIN_CHR_FILE)
-        args_key(args, "path", paths->path);
+        build_chr_file(args, chr, res, paths->path);
     if (chr->type == DOMAIN_CHR_UNIX && res->file.fd >= 0 &&
         vmm_caps_has(args->caps, VMM_FEATURE_CHARDEV_FD)) {
         args_key_u64(args, "fd", (guint64)res->file.fd);
@@ -195,7 +209,6 @@ static void build_chr_keys(VmmArgs *args, const char *option,
     }
     if (paths->log) {
         args_key(args, "logfile", paths->log);
-        /* what was opened was also cut to nothing, if that was wanted */
         args_key(args, "logappend",
                  res->log.fd >= 0 || chr->log_append == DOMAIN_TRI_ON ? "on"
                                                                       : "off");
