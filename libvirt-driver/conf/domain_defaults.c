@@ -341,14 +341,15 @@ static gboolean in_list(const char *const *list, const char *word)
 static void drop_if(GPtrArray *list, const XmlRecord *record,
                     gboolean (*drop)(const void *obj))
 {
-    for (guint i = list->len; i-- > 0;) {
-        void *obj = list->pdata[i];
+    guint kept = 0;
 
-        if (drop(obj)) {
-            g_ptr_array_remove_index(list, i);
-            xml_record_free(record, obj);
-        }
+    for (guint i = 0; i < list->len; i++) {
+        if (drop(list->pdata[i]))
+            xml_record_free(record, list->pdata[i]);
+        else
+            list->pdata[kept++] = list->pdata[i];
     }
+    g_ptr_array_set_size(list, (int)kept);
 }
 
 /* microvm has no display: the cards that clients add by default go. */
@@ -377,7 +378,8 @@ void domain_def_substitute(DomainDef *def)
         "ne2k_pci", NULL
     };
 
-    for (guint i = 0; i < def->disks->len; i++)
+    /* more than any machine has: validation refuses them, unlooked at */
+    for (guint i = 0; def->disks->len <= 64 && i < def->disks->len; i++)
         substitute_disk(def, def->disks->pdata[i]);
     for (guint i = 0; i < def->nets->len; i++) {
         DomainNet *net = def->nets->pdata[i];

@@ -390,6 +390,10 @@ static gboolean check_disk_options(const DomainDef *def, const DomainDisk *disk,
 static gboolean check_disks(const DomainDef *def, const DomainMachine *machine,
                             GHashTable *aliases, GError **error)
 {
+    if (machine->max_disks && def->disks->len > machine->max_disks)
+        return UNSUPPORTED("%u disks are not supported; machine '%s' accepts "
+                           "up to %u",
+                           def->disks->len, machine->alias, machine->max_disks);
     for (guint i = 0; i < def->disks->len; i++) {
         const DomainDisk *disk = def->disks->pdata[i];
 
@@ -406,10 +410,6 @@ static gboolean check_disks(const DomainDef *def, const DomainMachine *machine,
             !check_device(&disk->dev, "disk", aliases, error))
             return FALSE;
     }
-    if (machine->max_disks && def->disks->len > machine->max_disks)
-        return UNSUPPORTED("%u disks are not supported; machine '%s' accepts "
-                           "up to %u",
-                           def->disks->len, machine->alias, machine->max_disks);
     return TRUE;
 }
 

@@ -61,9 +61,15 @@ static void on_error(void *opaque, xmlErrorPtr err)
 
 static xmlDocPtr read_text(const char *xml, XmlDocError *state)
 {
-    xmlParserCtxtPtr ctxt = xmlNewParserCtxt();
+    static gsize once;
+    xmlParserCtxtPtr ctxt;
     xmlDocPtr doc = NULL;
 
+    if (g_once_init_enter(&once)) {
+        xmlInitParser(); /* must not race with itself */
+        g_once_init_leave(&once, 1);
+    }
+    ctxt = xmlNewParserCtxt();
     if (!ctxt)
         return NULL;
     /* the structured handler is per thread; libxml2 gives no other way to

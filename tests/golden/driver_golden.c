@@ -22,8 +22,8 @@
 #include "vmmcmd/vmmcmd.h"
 
 #define DEADLINE_S     300
-#define CUTS_PER_FILE  60
-#define BENDS_PER_FILE 150
+#define CUTS_PER_FILE 80
+#define BENDS_PER_FILE 300
 
 static guint failures;
 static const char *folder;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -330,6 +331,37 @@ static void test_deep_document(void **state)
     check_error(&error, VIR_ERR_XML_DETAIL);
 }
 
+/* Thousands of devices are refused at once, not compared with each other. */
+static void test_many_devices(void **state)
+{
+    static const char *const devices[] = {
+        "<disk type='file'><source file='/a'/><target dev='sda' bus='sata'/>"
+        "</disk>",
+        "<video/><video><model type='none'/></video>",
+        "<controller type='sata' index='0'/><controller type='usb' "
+        "model='none'/>",
+        "<interface type='bridge'><source bridge='b'/></interface>",
+        "<console type='pty'><target type='virtio'/></console>",
+        "<rng/>",
+    };
+    DomainCapsLimits all = limits;
+
+    all.device_substitution = TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(devices); i++) {
+        g_autoptr(GString) xml = g_string_new(
+            "<domain type='kvm'><name>g</name><memory unit='GiB'>1</memory>"
+            "<os><type>hvm</type><kernel>/k</kernel></os><devices>");
+        g_autoptr(GError) error = NULL;
+        g_autoptr(DomainDef) def = NULL;
+
+        for (int n = 0; n < 30000; n++)
+            g_string_append(xml, devices[i]);
+        g_string_append(xml, "</devices></domain>");
+        def = domain_def_parse(xml->str, 0, &all, &error);
+        assert_true(!def == (error != NULL));
+    }
+}
+
 static void test_machines(void **state)
 {
     assert_string_equal(domain_machine_find("microvm", "aarch64")->name,
@@ -372,9 +404,11 @@ int main(void)
         cmocka_unit_test(test_metadata_own_namespace),
         cmocka_unit_test(test_metadata_refusals),
         cmocka_unit_test(test_deep_document),
+        cmocka_unit_test(test_many_devices),
         cmocka_unit_test(test_machines),
         cmocka_unit_test(test_vmm_features),
     };
 
+    alarm(120);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
