@@ -6,12 +6,14 @@
 //   NAME.inactive.xml  what `dumpxml --inactive` shows after define
 //   NAME.live.xml      what `dumpxml` shows while it runs
 //   NAME.args          the command lines for stratovmm and for stratovirt
+// The lines for stratovmm are fed to the one of this build with -dry-run.
 // A first line <!-- options: WORD... --> sets the stage.  REGENERATE=1 writes
 // the files anew.  What was printed must parse and print as the same again.
 // Then every document is cut short and bent, and nothing may crash.
 #include <config.h>
 
 #include <glib/gstdio.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +24,12 @@
 #include "vmmcmd/vmmcmd.h"
 
 #define DEADLINE_S     300
-#define CUTS_PER_FILE 80
+#define CUTS_PER_FILE  80
 #define BENDS_PER_FILE 300
 
-static guint failures;
+static guint failures, fed, not_fed;
+static char *vmm_binary;
+static GHashTable *vmm_devices; /* set of names; NULL: no VMM to feed */
 static const char *folder;
 
 typedef struct Stage {
@@ -197,8 +201,86 @@ static void close_all(Opened *opened)
     g_array_unref(opened->chrs);
 }
 
-static void append_args(GString *out, const DomainDef *def, const VmmCaps *caps,
-                        gboolean fds)
+static char *run_vmm(char **argv, int *ret_status, char **ret_stderr)
+{
+    char *output = NULL;
+
+    if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output,
+                      ret_stderr, ret_status, NULL))
+        return NULL;
+    return output;
+}
+
+/* Is every device of the command line one that this VMM was built with? */
+static gboolean vmm_has_devices(GPtrArray *argv)
+{
+    for (guint i = 0; argv->pdata[i]; i++) {
+        g_autofree char *name = NULL;
+        const char *value = argv->pdata[i + 1];
+
+        if (strcmp(argv->pdata[i], "-device") != 0)
+            continue;
+        name = g_strndup(value, strcspn(value, ","));
+        if (!g_hash_table_contains(vmm_devices, name))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Our VMM must understand what the driver tells it. */
+static void feed_vmm(const char *name, GPtrArray *argv)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autofree char *text = NULL;
+    g_autofree char *errors = NULL;
+    int status = 0;
+
+    if (!vmm_devices)
+        return;
+    if (!vmm_has_devices(argv)) {
+        not_fed++;
+        return;
+    }
+    g_ptr_array_add(words, vmm_binary);
+    for (guint i = 1; argv->pdata[i]; i++)
+        g_ptr_array_add(words, argv->pdata[i]);
+    g_ptr_array_add(words, (char *)"-dry-run");
+    g_ptr_array_add(words, NULL);
+    text = run_vmm((char **)words->pdata, &status, &errors);
+    if (!text || status != 0)
+        fprintf(stderr, "%s", errors ? errors : ""),
+            fail(name, "the VMM does not take this command line");
+    fed++;
+}
+
+/* What the VMM of this build offers; without one nothing is fed. */
+static void find_vmm(void)
+{
+    const char *top = g_getenv("top_builddir");
+    g_autofree char *text = NULL;
+    g_autofree char *errors = NULL;
+    json_t *doc, *device;
+    size_t i;
+    int status = -1;
+
+    vmm_binary = g_build_filename(top ? top : "..", "vmm", "stratovmm", NULL);
+    if (access(vmm_binary, X_OK) == 0)
+        text = run_vmm((char *[]){ vmm_binary, (char *)"-describe", NULL },
+                       &status, &errors);
+    doc = text && status == 0 ? json_loads(text, 0, NULL) : NULL;
+    if (!doc)
+        return;
+    vmm_devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    json_array_foreach(json_object_get(doc, "devices"), i, device)
+    {
+        g_hash_table_add(vmm_devices, g_strdup(json_string_value(
+                                          json_object_get(device, "name"))));
+    }
+    json_decref(doc);
+}
+
+static void append_args(GString *out, const char *name, const DomainDef *def,
+                        const VmmCaps *caps, gboolean fds)
 {
     g_autoptr(GError) error = NULL;
     Opened opened;
@@ -220,12 +302,15 @@ static void append_args(GString *out, const DomainDef *def, const VmmCaps *caps,
     }
     if (argv) {
         g_string_append_c(out, '\n');
+        if (name && fds)
+            feed_vmm(name, argv);
         g_ptr_array_unref(argv);
     }
     close_all(&opened);
 }
 
-static char *build_args(const DomainDef *def)
+/* @name: also fed to the VMM; NULL: only built */
+static char *build_args(const char *name, const DomainDef *def)
 {
     g_autoptr(VmmCaps) ours = vmm_caps_new();
     g_autoptr(VmmCaps) upstream = vmm_caps_upstream("2.5.0");
@@ -233,9 +318,9 @@ static char *build_args(const DomainDef *def)
 
     for (int i = 0; i < VMM_FEATURE_MAX; i++)
         vmm_caps_set(ours, i);
-    append_args(out, def, ours, TRUE);
+    append_args(out, name, def, ours, TRUE);
     g_string_append(out, "# stratovirt\n");
-    append_args(out, def, upstream, FALSE);
+    append_args(out, name, def, upstream, FALSE);
     return g_string_free(out, FALSE);
 }
 
@@ -274,7 +359,7 @@ static void check_good(const char *name, DomainDef *def, Stage stage)
     make_live(running);
     live = format(running, 0);
     back = format(running, VIR_DOMAIN_XML_INACTIVE);
-    args = build_args(running);
+    args = build_args(name, running);
     compare(name, ".inactive.xml", inactive);
     compare(name, ".live.xml", live);
     compare(name, ".args", args);
@@ -329,7 +414,7 @@ static void try_broken(const char *name, const char *xml, Stage stage)
         fprintf(stderr, "%s\n%s\n%s\n", error2->message, xml, text),
             fail(name, "a bent document prints what cannot be read");
     make_live(def);
-    args = build_args(def);
+    args = build_args(NULL, def);
 }
 
 static void bend(const char *name, const char *xml)
@@ -384,6 +469,7 @@ int main(void)
     alarm(DEADLINE_S);
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     folder = path;
+    find_vmm();
     while (dir && (file = g_dir_read_name(dir)) != NULL) {
         const char *dot = strchr(file, '.');
 
@@ -404,6 +490,8 @@ int main(void)
         check_file(names->pdata[i], xml);
         bend(names->pdata[i], xml);
     }
-    printf("%u documents, %u failures\n", names->len, failures);
+    printf("%u documents, %u command lines fed to the VMM, %u need devices it "
+           "lacks, %u failures\n",
+           names->len, fed, not_fed, failures);
     return failures || names->len < 60 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

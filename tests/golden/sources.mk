@@ -7,7 +7,7 @@ check_PROGRAMS += %D%/driver_golden
 golden_driver_golden_SOURCES = %D%/driver_golden.c
 golden_driver_golden_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(top_srcdir)/libvirt-driver $(GLIB_CFLAGS) $(LIBXML_CFLAGS) \
-	$(LIBVIRT_CFLAGS)
+	$(LIBVIRT_CFLAGS) $(JANSSON_CFLAGS)
 golden_driver_golden_LDADD = $(top_builddir)/libvirt-driver/libvmmcmd.a \
 	$(top_builddir)/libvirt-driver/libconf.a \
 	$(top_builddir)/libvirt-driver/libutil.a $(GLIB_LIBS) $(LIBXML_LIBS) \
