@@ -28,4 +28,14 @@ check_PROGRAMS += tests/unit/rpc/test_codec
 tests_unit_rpc_test_codec_SOURCES = tests/unit/rpc/test_codec.c
 tests_unit_rpc_test_codec_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_rpc_test_codec_LDADD = $(ROW_rpc) $(TEST_LIBS)
+
+# The raw client of the tests here and in dispatch/.
+check_LIBRARIES += librawclient.a
+librawclient_a_SOURCES = tests/unit/rpc/raw_client.c tests/unit/rpc/raw_client.h
+librawclient_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+
+check_PROGRAMS += tests/unit/rpc/test_server
+tests_unit_rpc_test_server_SOURCES = tests/unit/rpc/test_server.c
+tests_unit_rpc_test_server_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_rpc_test_server_LDADD = librawclient.a $(ROW_rpc) $(TEST_LIBS)
 endif
