@@ -3,6 +3,7 @@ noinst_LIBRARIES += libconf.a
 libconf_a_SOURCES = \
 	%D%/caps.c %D%/caps.h \
 	%D%/device_schema.c \
+	%D%/device_validate.c \
 	%D%/domain_caps.c \
 	%D%/domain_def.c %D%/domain_def.h \
 	%D%/domain_defaults.c \
@@ -11,6 +12,7 @@ libconf_a_SOURCES = \
 	%D%/domain_rng.c \
 	%D%/domain_schema.c %D%/domain_schema.h \
 	%D%/domain_validate.c \
+	%D%/validate_priv.h \
 	%D%/vmm_caps.c %D%/vmm_caps.h \
 	%D%/xml_doc.c \
 	%D%/xml_format.c \
