@@ -164,11 +164,16 @@ typedef struct DomainInfo {
     guint64 max_mem_kib;
     guint64 mem_kib;
     guint vcpus;
-    guint64 cpu_time_ns; /* 0 when not running */
+    guint64 cpu_time_ns; /* 0 when not running, like the following */
+    guint64 cpu_user_ns;
+    guint64 cpu_system_ns;
+    guint64 rss_kib;
 } DomainInfo;
 
 void domain_get_state(Domain *dom, int *ret_state, int *ret_reason);
 void domain_get_info(Domain *dom, DomainInfo *ret_info);
+/* Sentences on how the domain is tainted; ends with NULL, g_strfreev(). */
+char **domain_get_messages(Domain *dom);
 gboolean domain_is_active(Domain *dom);
 gboolean domain_is_persistent(Domain *dom);
 gboolean domain_is_updated(Domain *dom); /* next boot differs from live */
@@ -312,6 +317,21 @@ typedef void (*DomainBlockStatsDone)(gpointer user,
 /* @disk: target name or source path; "" sums all disks. */
 void domain_get_block_stats_async(Domain *dom, const char *disk,
                                   DomainBlockStatsDone done, gpointer user);
+
+/* One disk or interface, for statistics of all of them; strings owned. */
+typedef struct DomainDeviceName {
+    char *name;  /* target */
+    char *path;  /* disk: source, may be NULL */
+    char *alias; /* NULL when not running */
+} DomainDeviceName;
+GArray *domain_list_disks(Domain *dom);
+GArray *domain_list_ifaces(Domain *dom);
+
+/* @by_alias: disk alias -> DomainBlockStats, borrowed; NULL with an error. */
+typedef void (*DomainBlockTableDone)(gpointer user, GHashTable *by_alias,
+                                     const GError *error);
+void domain_get_block_table_async(Domain *dom, DomainBlockTableDone done,
+                                  gpointer user);
 
 /* VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP */
 #define DRIVER_MONITOR_FLAGS 1u

@@ -38,11 +38,14 @@ guint64 host_get_free_memory_bytes(void);
 int host_get_cells_free_memory(int start, int max, guint64 *ret_bytes,
                                GError **error);
 
-/* Bit maps of present CPUs: number present; *ret_map is g_malloc'ed. */
+/* Bit map of online CPUs; returns the number of present ones, -1 on error. */
 int host_get_cpu_map(guint8 **ret_map, gsize *ret_map_bytes, guint *ret_online,
                      GError **error);
 
 char *host_get_hostname(void);
+/* "Intel", "AMD" or the like; NULL unknown. */
+char *host_get_cpu_vendor(void);
+guint host_get_microcode(void); /* 0: unknown */
 /* <sysinfo type='smbios'> from /sys/class/dmi/id. */
 char *host_get_sysinfo_xml(GError **error);
 

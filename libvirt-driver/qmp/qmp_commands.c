@@ -38,11 +38,11 @@ void qmp_hmp(QmpClient *client, const char *line, QmpReplyFn reply,
                        json_pack("{s:s}", "command-line", text), reply, user);
 }
 
-void qmp_set_action_reboot(QmpClient *client, const char *action,
-                           QmpReplyFn reply, gpointer user)
+void qmp_set_action_shutdown(QmpClient *client, const char *action,
+                             QmpReplyFn reply, gpointer user)
 {
     qmp_client_execute(client, "set-action",
-                       json_pack("{s:s}", "reboot", action), reply, user);
+                       json_pack("{s:s}", "shutdown", action), reply, user);
 }
 
 void qmp_query_status(QmpClient *client, QmpReplyFn reply, gpointer user)

@@ -16,9 +16,9 @@ void qmp_system_powerdown(QmpClient *client, QmpReplyFn reply, gpointer user);
 void qmp_system_reset(QmpClient *client, QmpReplyFn reply, gpointer user);
 void qmp_hmp(QmpClient *client, const char *line, QmpReplyFn reply,
              gpointer user);
-/* What a guest's reboot does from now on: "reset" or "shutdown". */
-void qmp_set_action_reboot(QmpClient *client, const char *action,
-                           QmpReplyFn reply, gpointer user);
+/* What a guest's power-off does from now on: "poweroff" or "pause". */
+void qmp_set_action_shutdown(QmpClient *client, const char *action,
+                             QmpReplyFn reply, gpointer user);
 
 typedef enum QmpRunState {
     QMP_RUN_UNKNOWN,

@@ -28,7 +28,7 @@ LaunchPlan *launch_plan_new(void)
     g_array_set_clear_func(plan->fds, (GDestroyNotify)fd_clear);
     plan->listen = g_array_new(FALSE, FALSE, sizeof(int));
     plan->cgroups = g_array_new(FALSE, FALSE, sizeof(int));
-    plan->log = plan->pid_file = -1;
+    plan->log = plan->out = plan->pid_file = -1;
     return plan;
 }
 
@@ -154,6 +154,8 @@ static GString *plan_text(const LaunchPlan *plan)
     put_numbers(text, "cgroup", plan->cgroups);
     if (plan->log >= 0)
         put_number(text, "log", plan->log);
+    if (plan->out >= 0)
+        put_number(text, "out", plan->out);
     if (plan->pid_file >= 0)
         put_number(text, "pidfile", plan->pid_file);
     if (plan->drop_ids) {

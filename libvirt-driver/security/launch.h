@@ -18,6 +18,7 @@ typedef struct LaunchPlan {
     GArray *listen;  /* of int: numbers in the VMM */
     GArray *cgroups; /* of int: likewise, of cgroup.procs files */
     int log;         /* likewise; -1: none */
+    int out;         /* likewise; -1: as the log */
     int pid_file;    /* likewise; -1: none */
     gboolean drop_ids;
     uid_t uid;

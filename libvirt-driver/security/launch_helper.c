@@ -178,12 +178,15 @@ static void place_fds(Plan *plan)
 static void open_standard_fds(const Plan *plan)
 {
     long log = plan_number(plan, "log");
+    long out = plan_number(plan, "out");
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0)
         fail("cannot open '/dev/null': %s", strerror(errno));
-    if (dup2(null, 0) < 0 || dup2(log >= 0 ? log : null, 1) < 0 ||
-        dup2(log >= 0 ? log : null, 2) < 0)
+    if (log < 0)
+        log = null;
+    if (dup2(null, 0) < 0 || dup2(out >= 0 ? out : log, 1) < 0 ||
+        dup2(log, 2) < 0)
         fail("cannot set up standard descriptors: %s", strerror(errno));
     close(null);
 }

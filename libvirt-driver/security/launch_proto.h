@@ -25,6 +25,7 @@
  *   cgroup=N       write "0" into descriptor N, then close it
  *   pidfile=N      write pid, start time and boot id there, keep it open
  *   log=N          standard output and error
+ *   out=N          standard output, if it goes elsewhere
  *   nofile=N       limit of open descriptors
  */
 #pragma once

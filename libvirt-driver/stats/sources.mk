@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libstats.a
-libstats_a_SOURCES = %D%/stats.h
+libstats_a_SOURCES = %D%/stats.c %D%/stats.h

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* After a restart of the daemon: guests that went on, ended, or half started.
+ *
+ * A guest is the one of the status file when the host has not booted since
+ * and the process has the same start time; from then on a pidfd names it.
+ * One that was still starting is killed.
+ */
+#include <config.h>
+
+#include "domain/domain_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/file.h"
+#include "util/log.h"
+
+enum {
+    HELPER_POLL_US = 20000,
+    HELPER_POLLS = 250, /* 5 s in all, once after a crash in a start */
+};
+
+/* Opens a pidfd if that process is the one that started then. */
+static int open_process(pid_t pid, guint64 start_time)
+{
+    guint64 now;
+    AUTO_FD fd = -1;
+
+    if (pid <= 0)
+        return -1;
+    fd = syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0 || !pid_start_time(pid, &now) || now != start_time)
+        return -1;
+    return fd_steal(&fd);
+}
+
+/* What the launch helper wrote: pid, start time, boot id. */
+static gboolean read_pid_file(DomainProc *proc, const char *path)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) words = NULL;
+
+    if (!file_read(path, 256, &text, NULL, NULL))
+        return FALSE;
+    words = g_strsplit(g_strstrip(text), " ", -1);
+    if (g_strv_length(words) != 3)
+        return FALSE;
+    proc->pid = g_ascii_strtoll(words[0], NULL, 10);
+    proc->start_time = g_ascii_strtoull(words[1], NULL, 10);
+    g_free(proc->boot_id);
+    proc->boot_id = g_strdup(words[2]);
+    return TRUE;
+}
+
+/* The daemon died in a start before it noted the pid.  As long as a helper
+ * is under way the pid file is locked. */
+static void find_starting(DomainProc *proc)
+{
+    g_autofree char *name = domain_name(proc->dom);
+    g_autofree char *path = path_named(proc->dom->drv->paths.run, name, "pid");
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    for (int i = 0; fd >= 0 && i < HELPER_POLLS; i++) {
+        if (read_pid_file(proc, path) || flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return;
+        g_usleep(HELPER_POLL_US);
+    }
+}
+
+static gboolean find_process(DomainProc *proc)
+{
+    g_autofree char *boot_id = host_boot_id();
+
+    if (proc->phase == PROC_STARTING && proc->pid == 0)
+        find_starting(proc);
+    if (g_strcmp0(boot_id, proc->boot_id) == 0)
+        proc->pidfd = open_process(proc->pid, proc->start_time);
+    return proc->pidfd >= 0;
+}
+
+static void adopt_failed(DomainProc *proc, const GError *why)
+{
+    log_error("guest '%s' runs, but its monitor does not answer: %s",
+              proc->dom->name, why->message);
+    domain_set_control(proc->dom, VIR_DOMAIN_CONTROL_ERROR);
+}
+
+static void adopt_running(DomainProc *proc)
+{
+    g_autoptr(DefRef) ref = domain_def_snapshot(proc->dom);
+    g_autoptr(GError) error = NULL;
+
+    proc->info = driver_probe(proc->dom->drv, ref->def->emulator, &error);
+    if (!proc->info)
+        log_warning("guest '%s': %s", proc->dom->name, error->message);
+    g_clear_error(&error);
+    if (!monitor_open(proc, &error))
+        adopt_failed(proc, error);
+}
+
+/* Its connection is gone with the daemon that served it. */
+static void destroy_orphan(DomainProc *proc)
+{
+    proc->destroyed = TRUE;
+    proc_kill(proc, SIGKILL);
+}
+
+static void adopt_task(Domain *dom, gpointer unused)
+{
+    DomainProc *proc = dom->proc;
+
+    if (!proc)
+        return;
+    if (!find_process(proc)) {
+        proc->dead = TRUE;
+        proc_check_end(proc);
+        return;
+    }
+    proc_watch_end(proc);
+    if (proc->phase == PROC_STARTING)
+        proc_kill(proc, SIGKILL);
+    else if (proc->autodestroy)
+        destroy_orphan(proc);
+    else
+        adopt_running(proc);
+}
+
+void adopt_all(Driver *drv)
+{
+    g_autoptr(GPtrArray) active =
+        driver_list(drv, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+
+    for (guint i = 0; i < active->len; i++)
+        domain_post(g_ptr_array_index(active, i), adopt_task, NULL);
+}
+
+/* ---- The monitor answers again
+ * ------------------------------------------------------ */
+
+static void take_state(DomainProc *proc, QmpRunState state)
+{
+    Domain *dom = proc->dom;
+
+    switch (state) {
+    case QMP_RUN_RUNNING:
+        if (dom->state != VIR_DOMAIN_RUNNING)
+            domain_set_state(dom, VIR_DOMAIN_RUNNING,
+                             VIR_DOMAIN_RUNNING_UNKNOWN);
+        break;
+    case QMP_RUN_PAUSED:
+        if (dom->state != VIR_DOMAIN_PAUSED)
+            domain_set_state(dom, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_UNKNOWN);
+        break;
+    case QMP_RUN_IO_ERROR:
+        domain_set_state(dom, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR);
+        break;
+    case QMP_RUN_PANICKED:
+        domain_set_state(dom, VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
+        break;
+    case QMP_RUN_SHUTDOWN: /* waits for us, see build_actions() of vmmcmd/ */
+        proc_restart_in_place(proc);
+        break;
+    default:
+        break;
+    }
+    status_update(dom);
+}
+
+/* FALSE when the run is over or its monitor of no use. */
+static gboolean adopt_step(DomainOp *op, const GError *error)
+{
+    if (!op->dom->proc || !op->dom->proc->qmp)
+        return FALSE;
+    if (error)
+        adopt_failed(op->dom->proc, error);
+    return !error;
+}
+
+static void adopt_cpus_done(DomainOp *op, json_t *ret, const GError *error)
+{
+    if (adopt_step(op, error))
+        proc_take_threads(op->dom->proc, ret);
+}
+
+static void adopt_chardevs_done(DomainOp *op, json_t *ret, const GError *error)
+{
+    if (!adopt_step(op, error))
+        return;
+    proc_take_ptys(op->dom->proc, ret);
+    qmp_query_cpus(op->dom->proc->qmp, op_reply_cb,
+                   op_reply_new(op, adopt_cpus_done));
+}
+
+static void adopt_status_done(DomainOp *op, json_t *ret, const GError *error)
+{
+    if (!adopt_step(op, error))
+        return;
+    take_state(op->dom->proc, qmp_query_status_parse(ret));
+    qmp_query_chardev(op->dom->proc->qmp, op_reply_cb,
+                      op_reply_new(op, adopt_chardevs_done));
+}
+
+void adopt_monitor_ready(DomainProc *proc)
+{
+    DomainOp *op = op_new(proc->dom, "adopt", NULL, 0, NULL, NULL);
+
+    qmp_query_status(proc->qmp, op_reply_cb,
+                     op_reply_new(op, adopt_status_done));
+    op_unref(op);
+}
