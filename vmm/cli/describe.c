@@ -12,6 +12,7 @@
 #include "qmp/qmp.h"
 #include "sandbox/sandbox.h"
 #include "util/cleanup.h"
+#include "virtio/dev/console.h"
 #include "virtio/dev/rng.h"
 
 #include <elf.h>
@@ -141,7 +142,7 @@ static json_t *devices(void)
             continue;
         json_array_append_new(array,
                               device("virtconsole", "console port",
-                                     two(device_id_opts, device_port_opts)));
+                                     two(device_id_opts, console_port_opts)));
     }
     return sorted(array, "name");
 }
@@ -268,6 +269,6 @@ bool cli_print_device_help(const char *driver, FILE *out)
         return false;
     fprintf(out, "options of -device %s:\n", driver);
     opt_print_help(device_id_opts, out);
-    opt_print_help(cls ? cls->opts : device_port_opts, out);
+    opt_print_help(cls ? cls->opts : console_port_opts, out);
     return true;
 }

@@ -10,5 +10,3 @@ const VirtioClass *device_class(const char *driver);
 
 /* Rows that every device has. */
 extern const OptDesc device_id_opts[];
-/* Rows of virtconsole. */
-extern const OptDesc device_port_opts[];

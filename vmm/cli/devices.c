@@ -8,6 +8,7 @@
 #include "cli/device_table.h"
 #include "net/net.h"
 #include "util/cleanup.h"
+#include "virtio/dev/console.h"
 #include "virtio/dev/rng.h"
 #include "virtio/virtio.h"
 
@@ -198,8 +199,8 @@ static int check_drive(CliConf *conf, unsigned at, Err *e)
         return err_set(e, ENOTSUP,
                        "-drive: 'if' cannot be 'pflash'; machine "
                        "microvm has no flash");
-    if (r == 0 && block_check(&a, e) < 0)
-        r = err_prefix(e, "-drive: ");
+    if (r == 0)
+        r = block_check(&a, e);
     return r == 0 ? check_unique(conf->machine.drives, at, false, e) : r;
 }
 
@@ -217,8 +218,8 @@ static int check_netdev(CliConf *conf, unsigned at, Err *e)
         return err_set(e, EINVAL, "-netdev cannot be '%s'; it accepts tap",
                        bag->name);
     r = opt_parse(net_tap_opts, bag, &a, e);
-    if (r == 0 && net_check(&a, e) < 0)
-        r = err_prefix(e, "%s: ", bag->where);
+    if (r == 0)
+        r = net_check(&a, e);
     return r == 0 ? check_unique(conf->machine.netdevs, at, false, e) : r;
 }
 
@@ -302,7 +303,7 @@ static int check_count(const CliConf *conf, unsigned at, Err *e)
 }
 
 /* Console ports name a chardev that must be able to be nobody's. */
-static int check_console(const CliConf *conf, unsigned at, Err *e)
+static int check_console(const CliConf *conf, unsigned at, uint32_t nr, Err *e)
 {
     const OptBag *bag = &conf->machine.devices[at];
     const char *id = opt_bag_get(bag, "chardev");
@@ -311,6 +312,11 @@ static int check_console(const CliConf *conf, unsigned at, Err *e)
         return err_set(e, EINVAL,
                        "%s: a virtio-serial-device must stand before it",
                        bag->where);
+    if (nr)
+        return err_set(e, EINVAL,
+                       "%s: 'nr' cannot be '%u'; machine microvm has port 0 "
+                       "alone",
+                       bag->where, nr);
     for (unsigned i = 0; i < conf->num_chardevs; i++) {
         const ChardevConf *c = &conf->chardevs[i].conf;
 
@@ -324,26 +330,6 @@ static int check_console(const CliConf *conf, unsigned at, Err *e)
     return 0;
 }
 
-typedef struct PortArgs {
-    const char *chardev;
-    uint32_t nr;
-} PortArgs;
-
-const OptDesc device_port_opts[] = {
-    { .name = "chardev",
-      .type = OPT_REF,
-      .off = offsetof(PortArgs, chardev),
-      .required = true,
-      .ref = "chardev",
-      .help = "where the console goes" },
-    { .name = "nr",
-      .type = OPT_U32,
-      .off = offsetof(PortArgs, nr),
-      .max = 0,
-      .help = "port number" },
-    { 0 },
-};
-
 /* Options of the class; strings are borrowed from the bag. */
 static int parse_class(const VirtioClass *cls, const OptBag *bag, Err *e)
 {
@@ -355,9 +341,7 @@ static int parse_class(const VirtioClass *cls, const OptBag *bag, Err *e)
     if (!args)
         return err_set(e, ENOMEM, "out of memory");
     r = opt_parse_sets(sets, ARRAY_SIZE(sets), bag, e);
-    if (r == 0 && cls->check && cls->check(args, e) < 0)
-        r = err_prefix(e, "%s: ", bag->where);
-    return r;
+    return r == 0 && cls->check ? cls->check(args, e) : r;
 }
 
 static int check_device(CliConf *conf, unsigned at, Err *e)
@@ -366,9 +350,9 @@ static int check_device(CliConf *conf, unsigned at, Err *e)
     const VirtioClass *cls = device_class(bag->name);
     bool console = strcmp(bag->name, "virtconsole") == 0;
     IdArgs id = { 0 };
-    PortArgs port = { 0 };
+    ConsolePortConf port = { 0 };
     const OptSet sets[] = { { device_id_opts, &id },
-                            { device_port_opts, &port } };
+                            { console_port_opts, &port } };
     int r;
 
     if (!cls && !console)
@@ -381,9 +365,9 @@ static int check_device(CliConf *conf, unsigned at, Err *e)
     if (r == 0)
         r = check_count(conf, at, e);
     if (r == 0)
-        r = check_refs(conf, at, console ? device_port_opts : cls->opts, e);
+        r = check_refs(conf, at, console ? console_port_opts : cls->opts, e);
     if (r == 0 && console)
-        r = check_console(conf, at, e);
+        r = check_console(conf, at, port.nr, e);
     return r == 0 ? check_unique(conf->machine.devices, at, false, e) : r;
 }
 

@@ -11,3 +11,10 @@ stratovmm_LDFLAGS = $(AM_LDFLAGS) $(VMM_LDFLAGS) -Wl,--build-id
 noinst_LIBRARIES += libmissing.a
 libmissing_a_SOURCES = %D%/missing.c
 stratovmm_LDADD = libcli.a $(VMM_ALL) libmissing.a
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/cli/test_cli
+tests_unit_cli_test_cli_SOURCES = tests/unit/cli/test_cli.c
+tests_unit_cli_test_cli_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cli_test_cli_LDADD = libcli.a $(ROW_qmp) libmissing.a $(TEST_LIBS)
+endif

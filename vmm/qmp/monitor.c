@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define IN_STEP 4096
+#define IN_STEP  4096
+#define IN_AHEAD (SCAN_MAX_BYTES + IN_STEP)
 
 static void drop_fds(Monitor *mon)
 {
@@ -81,7 +82,8 @@ void monitor_send(Monitor *mon, const char *text, bool event)
 
 /* --- in ------------------------------------------------------------------- */
 
-static bool may_read(const Monitor *mon)
+/* Whether the next request may be carried out. */
+static bool may_go_on(const Monitor *mon)
 {
     return mon->connected && !mon->dead && !mon->pending &&
            mon->out_len < QMP_OUT_HIGH;
@@ -131,13 +133,13 @@ static void process(Monitor *mon)
     if (mon->processing)
         return;
     mon->processing = true;
-    while (may_read(mon) && process_one(mon))
+    while (may_go_on(mon) && process_one(mon))
         ;
     mon->processing = false;
     /* Nothing of this message is left: nobody takes its descriptors. */
-    if (!mon->pending && !mon->scanner.in_object && may_read(mon))
+    if (!mon->pending && !mon->scanner.in_object && may_go_on(mon))
         drop_fds(mon);
-    if (may_read(mon))
+    if (mon->connected && !mon->dead)
         chardev_accept_input(mon->cd);
 }
 
@@ -149,9 +151,11 @@ void monitor_resume(Monitor *mon)
 
 static size_t on_can_read(void *opaque)
 {
-    Monitor *mon = opaque;
+    const Monitor *mon = opaque;
 
-    return may_read(mon) ? IN_STEP : 0;
+    /* Some is read ahead, so that the end of the stream is noticed even while
+     * a request is pending or replies are left unread. */
+    return mon->connected && !mon->dead && mon->in_len < IN_AHEAD ? IN_STEP : 0;
 }
 
 static void on_read(void *opaque, const uint8_t *buf, size_t len)

@@ -10,4 +10,8 @@ check_PROGRAMS += tests/unit/qmp/test_scan
 tests_unit_qmp_test_scan_SOURCES = tests/unit/qmp/test_scan.c
 tests_unit_qmp_test_scan_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_qmp_test_scan_LDADD = $(ROW_qmp) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/qmp/test_qmp
+tests_unit_qmp_test_qmp_SOURCES = tests/unit/qmp/test_qmp.c
+tests_unit_qmp_test_qmp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_qmp_test_qmp_LDADD = $(ROW_qmp) $(TEST_LIBS)
 endif
