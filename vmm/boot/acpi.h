@@ -25,7 +25,7 @@
  * register read is an exit.  acpi_slot_set() changes them.
  */
 #define ACPI_TABLES_GPA     0xE0000ul /* RSDP first: also found by scanning */
-#define ACPI_TABLES_MAX     0x20000ul
+#define ACPI_TABLES_MAX     0x1FFF0ul /* up to the reset vector */
 #define ACPI_SLOT_STATE_GPA 0xD0000ul /* two bytes a slot: _STA, event */
 #define ACPI_SLOTS_MAX      64
 

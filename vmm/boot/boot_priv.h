@@ -18,6 +18,7 @@
 #define X86_MPTABLE_GPA  0x9FC00ull
 #define X86_EBDA_GPA     0x9FC00ull
 #define X86_VGA_GPA      0xA0000ull
+#define X86_RESET_VECTOR 0xFFFF0ull
 #define X86_HIGH_GPA     0x100000ull
 #define X86_RAW_GPA      0x1000000ull
 #define X86_INITRD_LIMIT 0x38000000ull /* first byte behind an initrd */

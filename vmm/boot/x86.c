@@ -221,6 +221,28 @@ static int put_acpi(BootLoad *l, Err *e)
     return boot_put_bytes(l, acpi->slot_state_gpa, state, sizeof(state), e);
 }
 
+/*
+ * What stands at the reset vector in place of firmware.  Linux on reduced
+ * hardware without EFI ends up here to reboot: it goes back to real mode and
+ * jumps to it.  This writes the reset register, then waits.
+ */
+static int put_reset_vector(BootLoad *l, Err *e)
+{
+    const uint8_t code[] = {
+        0xba,
+        ACPI_PORT_RESET & 0xff,
+        ACPI_PORT_RESET >> 8, /* mov dx */
+        0xb0,
+        ACPI_RESET_VALUE, /* mov al */
+        0xee,             /* out dx, al */
+        0xf4,             /* hlt */
+        0xeb,
+        0xfd, /* jmp to hlt */
+    };
+
+    return boot_put_bytes(l, X86_RESET_VECTOR, code, sizeof(code), e);
+}
+
 /* --- kernel -------------------------------------------------------------- */
 
 static int load_raw(BootLoad *l, Err *e)
@@ -269,6 +291,8 @@ static int load(BootLoad *l, Err *e)
         r = put_page_tables(l, e);
     if (r == 0 && l->boot->entry.protocol == BOOT_LINUX64)
         r = put_zero_page(l, zero_page, e);
+    if (r == 0)
+        r = put_reset_vector(l, e);
     if (r == 0 && l->conf->mptable)
         r = put_mptable(l, e);
     if (r == 0 && l->conf->acpi)

@@ -158,6 +158,7 @@ static void test_bzimage(void **state)
     assert_int_equal(load_le64(at(&f, 0xb008, 8)), 0x200083);
     assert_string_equal((const char *)at(&f, 0x20000, 6), "quiet");
     assert_memory_equal(at(&f, 0x9fc00, 4), "_MP_", 4);
+    assert_memory_equal(at(&f, 0xffff0, 6), "\xba\xf9\x0c\xb0\x0f\xee", 6);
     zp = at(&f, 0x7000, 4096);
     assert_int_equal(zp[0x210], 0xff);
     assert_int_equal(load_le32(zp + 0x228), 0x20000);
