@@ -271,8 +271,9 @@ def guest_images(cache, kdir):
             (guest / "bin" / applet).symlink_to("busybox")
         (guest / "etc/passwd").write_text("root::0:0:root:/root:/bin/sh\n")
         (guest / "etc/group").write_text("root:x:0:\n")
-        call("cc", "-static", "-Os", "-s", "-Wall", "-Werror", "-o",
-             str(guest / "bin/powerkey"), str(HERE / "guest/powerkey.c"))
+        for source in sorted((HERE / "guest").glob("*.c")):
+            call("cc", "-static", "-Os", "-s", "-Wall", "-Werror", "-o",
+                 str(guest / "bin" / source.stem), str(source))
         pack(guest, folder / "guest.img")
         flag = folder / "flag"
         (flag / "etc").mkdir(parents=True)

@@ -276,6 +276,18 @@ def connect(where, timeout=30):
             time.sleep(0.02)  # a file that appears: nothing else to wait for
 
 
+def wait_gone(pid, timeout=30):
+    """Wait for the end of a process that is not our child."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        check(select.select([fd], [], [], timeout)[0], "pid %d is still there" % pid)
+    finally:
+        os.close(fd)
+
+
 class QmpError(Exception):
     def __init__(self, error):
         super().__init__("%s: %s" % (error.get("class"), error.get("desc")))
@@ -399,10 +411,10 @@ class Process:
 class Vm(Process):
     """A virtual machine with its console and monitor on unix sockets."""
 
-    def __init__(self, argv, name, serial, monitor):
+    def __init__(self, argv, name, serial, monitor, **kw):
         self.serial_path = serial
         self.qmp_path = monitor
-        super().__init__(argv, name)
+        super().__init__(argv, name, **kw)
 
     def connect(self, where, timeout=30):
         """Like connect(), but a VMM that ended is told at once."""
@@ -419,6 +431,14 @@ class Vm(Process):
     def console(self, timeout=30):
         return Console(self.connect(self.serial_path, timeout), self.name + "-console")
 
+    def result(self, con, timeout=120, status=0):
+        """Output of the script given to start(), which must end so."""
+        match = con.wait_for(r"lab-begin\r*\n((?s:.*?))lab-end (\d+)", timeout)
+        output = match.group(1).replace("\r", "")
+        check(int(match.group(2)) == status,
+              "guest script: exit status %s: %s" % (match.group(2), output))
+        return output
+
     def qmp(self, timeout=30, **kw):
         return Qmp(self.connect(self.qmp_path, timeout), timeout, **kw)
 
@@ -432,8 +452,19 @@ def _vm_name(kind):
     return "%s%d" % (kind, _count)
 
 
+def reference():
+    """Tests can be tried on QEMU's microvm: LAB_VMM=qemu."""
+    return os.environ.get("LAB_VMM") == "qemu"
+
+
+def only_ours(why):
+    if reference():
+        raise Skip("QEMU: " + why)
+
+
 def stratovmm_path():
-    for candidate in (os.environ.get("STRATOVMM"), os.path.join(BUILD, "vmm/stratovmm")):
+    for candidate in (os.environ.get("STRATOVMM"), os.path.join(BUILD, "vmm/stratovmm"),
+                      os.path.join(TREE, "build/vmm/stratovmm")):
         if candidate and os.access(candidate, os.X_OK):
             return candidate
     found = shutil.which("stratovmm")
@@ -442,54 +473,109 @@ def stratovmm_path():
     raise Skip("stratovmm is not built (BUILD=%s)" % BUILD)
 
 
-def stratovmm(*extra, kernel="vmlinux", initrd="guest", append="", smp=1, mem="256M",
-              console="ttyS0", serial=True, machine="microvm", wrap=()):
-    """Start stratovmm on the guest images; extra options follow.
+def disk_opts(ident, filename, serial=None, iothread=None, readonly=False, direct=False,
+              discard=False):
+    """Options of a virtio-blk disk."""
+    drive = "file=%s,id=%s,if=none,format=raw" % (filename, ident)
+    drive += ",readonly=on" if readonly else ""
+    drive += ",discard=unmap" if discard else ""
+    if reference():
+        drive += ",cache=none" if direct else ""
+    else:
+        drive += ",direct=on,aio=io_uring" if direct else ",direct=off"
+    device = "virtio-blk-device,drive=%s,id=%s-dev" % (ident, ident)
+    device += ",serial=" + serial if serial else ""
+    device += ",iothread=" + iothread if iothread else ""
+    return ["-drive", drive, "-device", device]
 
-    @kernel, @initrd: image names or paths, initrd may be None.
+
+def nic_opts(ident, ifname=None, fd=None, mac="52:54:00:12:34:56"):
+    """Options of a virtio-net NIC on a tap."""
+    where = "fd=%d" % fd if fd is not None else "ifname=" + ifname
+    if reference() and fd is None:
+        where += ",script=no,downscript=no"
+    return ["-netdev", "tap,id=%s,%s" % (ident, where),
+            "-device", "virtio-net-device,netdev=%s,id=%s-dev,mac=%s" % (ident, ident, mac)]
+
+
+def console_opts(where):
+    """Options of a virtio console on a unix socket."""
+    return ["-chardev", "socket,id=hvc,path=%s,server=on,wait=off" % where,
+            "-device", "virtio-serial-device,id=hvc-bus",
+            "-device", "virtconsole,chardev=hvc,id=hvc-port" + ("" if reference() else ",nr=0")]
+
+
+def deny_uring():
+    """Make io_uring_setup() fail with EPERM, as containers do (in a child)."""
+    import ctypes
+    import struct
+
+    number = 425
+    code = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001),
+            (0x06, 0, 0, 0x7FFF0000)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *c) for c in code))
+    prog = ctypes.create_string_buffer(
+        struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(program)))
+    libc = ctypes.CDLL(None)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, prog):
+        raise OSError("cannot install the filter")
+
+
+def start(*extra, kernel="vmlinux", initrd="guest", append="", smp=1, mem="256M",
+          console="ttyS0", serial=True, machine=None, script=None, wrap=(), pass_fds=(),
+          uring=None, **kw):
+    """Start a guest under stratovmm (LAB_VMM=qemu: QEMU); more options follow.
+
+    @kernel, @initrd: image names or paths; initrd may be None
+    @console: ttyS0, or hvc0 for a virtio console instead of the serial port
+    @script: run in the guest at boot, see Vm.result()
+    @uring: False denies io_uring (default: unless LAB_NO_URING is set)
     """
     name = _vm_name("vmm")
     serial_path, monitor = path(name + ".serial"), path(name + ".qmp")
-    argv = list(wrap) + [
-        stratovmm_path(), "-machine", machine, "-accel", "kvm", "-cpu", "host",
-        "-name", name, "-smp", str(smp), "-m", mem,
-        "-kernel", kernel if "/" in kernel else image(kernel),
-        "-append", ("console=%s quiet panic=-1 reboot=k %s" % (console, append)).strip(),
-        "-qmp", "unix:%s,server=on,wait=off" % monitor,
-    ]
+    if script is not None:
+        initrd = globals()["initrd"](script, base=initrd)
+    append = "console=%s quiet panic=-1 reboot=k %s" % (console, append)
+    if reference():
+        if not shutil.which("qemu-system-x86_64"):
+            raise Skip("qemu-system-x86_64 is not installed")
+        argv = ["qemu-system-x86_64", "-accel", "kvm,kernel-irqchip=on", "-M",
+                machine or "microvm,rtc=on,ioapic2=off", "-nodefaults", "-no-user-config",
+                "-display", "none", "-no-reboot"]
+    else:
+        argv = [stratovmm_path(), "-machine", machine or "microvm", "-accel", "kvm"]
+    argv = list(wrap) + argv + [
+        "-cpu", "host", "-name", name, "-smp", str(smp), "-m", mem,
+        "-kernel", kernel if "/" in kernel else image(kernel), "-append", append.strip(),
+        "-qmp", "unix:%s,server,nowait" % monitor]
     if initrd:
         argv += ["-initrd", initrd if "/" in initrd else image(initrd)]
-    if serial:
+    if console == "hvc0":
+        argv += console_opts(serial_path)
+    elif serial:
         argv += ["-chardev", "socket,id=serial0,path=%s,server=on,wait=off" % serial_path,
                  "-serial", "chardev:serial0"]
-    return Vm(argv + list(extra), name, serial_path, monitor)
+    if uring is None:
+        uring = not os.environ.get("LAB_NO_URING")
+    return Vm(argv + list(extra), name, serial_path, monitor, pass_fds=pass_fds,
+              preexec_fn=None if uring else deny_uring, **kw)
 
 
-def qemu_microvm(*extra, kernel="vmlinux", initrd="guest", append="", smp=1, mem="256M",
-                 console="ttyS0", serial=True, wrap=()):
+def qemu_microvm(*extra, **options):
     """The reference: QEMU's microvm with RTC and in-kernel irqchip.
 
     Without its second IOAPIC, whose pins the in-kernel chip does not serve:
     virtio interrupts get lost there.
     """
-    if not shutil.which("qemu-system-x86_64"):
-        raise Skip("qemu-system-x86_64 is not installed")
-    name = _vm_name("qemu")
-    serial_path, monitor = path(name + ".serial"), path(name + ".qmp")
-    argv = list(wrap) + [
-        "qemu-system-x86_64", "-accel", "kvm,kernel-irqchip=on", "-cpu", "host",
-        "-M", "microvm,rtc=on,ioapic2=off,isa-serial=%s" % ("on" if serial else "off"),
-        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-smp", str(smp), "-m", mem,
-        "-kernel", kernel if "/" in kernel else image(kernel),
-        "-append", ("console=%s quiet panic=-1 %s" % (console, append)).strip(),
-        "-qmp", "unix:%s,server=on,wait=off" % monitor,
-    ]
-    if initrd:
-        argv += ["-initrd", initrd if "/" in initrd else image(initrd)]
-    if serial:
-        argv += ["-serial", "unix:%s,server=on,wait=off" % serial_path]
-    return Vm(argv + list(extra), name, serial_path, monitor)
+    before = os.environ.get("LAB_VMM")
+    os.environ["LAB_VMM"] = "qemu"
+    try:
+        return start(*extra, **options)
+    finally:
+        if before is None:
+            del os.environ["LAB_VMM"]
+        else:
+            os.environ["LAB_VMM"] = before
 
 
 # The test program -------------------------------------------------------

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 LAB_TESTS = \
-	%D%/t/10-qemu
+	%D%/t/10-qemu \
+	%D%/t/20-vmm-boot \
+	%D%/t/21-vmm-console \
+	%D%/t/22-vmm-disk \
+	%D%/t/23-vmm-net \
+	%D%/t/24-vmm-power \
+	%D%/t/25-vmm-qmp \
+	%D%/t/26-vmm-disk-no-uring
 EXTRA_DIST += \
 	$(LAB_TESTS) \
 	%D%/frames.py \
+	%D%/guest/blkzero.c \
 	%D%/guest/init \
 	%D%/guest/powerkey.c \
 	%D%/images.py \
