@@ -32,7 +32,6 @@ typedef struct NetConf {
     OptFds vhost_fds;
     const char *path; /* in place of /dev/net/tun */
     bool macnat;
-    const char *chardev; /* vhost-user */
 } NetConf;
 
 /* The table of -netdev tap. */
@@ -81,7 +80,7 @@ int netdev_set_pairs(Netdev *nd, unsigned pairs);
  * netdev_recv() - Take one packet, virtio header first
  *
  * Return: bytes with the header, -EAGAIN nothing there, -EIO the interface is
- *         down or gone
+ *         gone, -ENODATA a packet was lost (counted)
  */
 int64_t netdev_recv(Netdev *nd, unsigned pair, const struct iovec *iov,
                     unsigned niov);

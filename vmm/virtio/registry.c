@@ -8,11 +8,13 @@
 
 extern const VirtioClass virtio_blk;
 extern const VirtioClass virtio_console;
+extern const VirtioClass virtio_net;
 extern const VirtioClass virtio_rng;
 
 const VirtioClass *const virtio_classes[] = {
     &virtio_blk,
     &virtio_console,
+    &virtio_net,
     &virtio_rng,
     NULL,
 };

@@ -4,6 +4,9 @@ libvirtio_a_SOURCES = \
 	%D%/dev/blk.c \
 	%D%/dev/console.c \
 	%D%/dev/console.h \
+	%D%/dev/net.c \
+	%D%/dev/net_ctrl.c \
+	%D%/dev/net_priv.h \
 	%D%/dev/rng.c \
 	%D%/dev/rng.h \
 	%D%/drv.c \
@@ -36,4 +39,12 @@ tests_unit_virtio_test_blk_SOURCES = tests/unit/virtio/test_blk.c \
 	tests/unit/virtio/guest.h
 tests_unit_virtio_test_blk_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_virtio_test_blk_LDADD = $(ROW_virtio) $(TEST_LIBS)
+endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/virtio/test_net
+tests_unit_virtio_test_net_SOURCES = tests/unit/virtio/test_net.c \
+	tests/unit/virtio/guest.h
+tests_unit_virtio_test_net_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_virtio_test_net_LDADD = $(ROW_virtio) $(TEST_LIBS)
 endif

@@ -405,23 +405,43 @@ static void dirty_written(GuestMem *gm, VqChain *chain, uint32_t written)
     }
 }
 
-void vq_push(Vq *vq, VqChain *chain, uint32_t written)
+/* Puts a chain @ahead entries past the used index. False: an orphan. */
+static bool used_fill(Vq *vq, VqChain *chain, uint32_t written, unsigned ahead)
 {
     GuestMem *gm = vq->vdev->env->gm;
+    uint16_t at = (uint16_t)(vq->used_idx + ahead) & (vq->num - 1);
     uint8_t *elem;
 
     if (!chain_returns(vq, chain)) {
         chain_fini(chain);
-        return;
+        return false;
     }
     written = MIN(written, chain->in_bytes);
     dirty_written(gm, chain, written);
-    elem = vq->used + 4 + 8 * (vq->used_idx & (vq->num - 1));
+    elem = vq->used + 4 + 8 * at;
     store_le32(elem, chain->head);
     store_le32(elem + 4, written);
     gmem_dirty(gm, elem, 8);
-    ring_store(vq, vq->used + 2, ++vq->used_idx);
     chain_fini(chain);
+    return true;
+}
+
+void vq_push_many(Vq *vq, VqChain *const *chains, const uint32_t *written,
+                  unsigned num)
+{
+    unsigned filled = 0;
+
+    for (unsigned i = 0; i < num; i++)
+        filled += used_fill(vq, chains[i], written[i], filled);
+    if (filled) {
+        vq->used_idx += filled;
+        ring_store(vq, vq->used + 2, vq->used_idx);
+    }
+}
+
+void vq_push(Vq *vq, VqChain *chain, uint32_t written)
+{
+    vq_push_many(vq, &chain, &written, 1);
 }
 
 static bool wants_interrupt(const Vq *vq)

@@ -111,6 +111,14 @@ void vq_unpop(Vq *vq, VqChain *chain);
 void vq_push(Vq *vq, VqChain *chain, uint32_t written);
 
 /**
+ * vq_push_many() - Return several chains, which the driver sees at once
+ *
+ * For a packet in more than one buffer: its driver does not wait for the rest.
+ */
+void vq_push_many(Vq *vq, VqChain *const *chains, const uint32_t *written,
+                  unsigned num);
+
+/**
  * vq_notify() - Interrupt the driver if it wants to know of what was pushed
  *
  * The core calls it after kick(); completions outside of kick() call it once
