@@ -167,8 +167,8 @@ static int vq_look(Vq *vq)
         if (n == 0)
             return 0;
     }
-    if (n > vq->num)
-        return -EBADMSG;
+    if (n + vq->inflight > vq->num)
+        return -EBADMSG; /* more chains than there are descriptors */
     set_suppressed(vq, true);
     return n;
 }

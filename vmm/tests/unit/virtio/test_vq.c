@@ -243,6 +243,24 @@ static void hostile_index(void **state)
     expect_broken(g);
 }
 
+static void hostile_reuse(void **state)
+{
+    Guest *g = *state;
+    Echo *echo = echo_of(g);
+
+    guest_start(g, BOTH);
+    echo->hold = true;
+    guest_desc(g, 0, DATA_GPA, 4, 0, 0);
+    for (int i = 0; i < QUEUE_SIZE; i++)
+        guest_add(g, 0);
+    guest_kick(g);
+    assert_int_equal(echo->num_held, QUEUE_SIZE);
+    guest_add(g, 0); /* none was returned yet */
+    guest_kick(g);
+    assert_int_equal(echo->num_held, QUEUE_SIZE);
+    assert_true(g->vdev->status & VIRTIO_S_NEEDS_RESET);
+}
+
 static void hostile_loop(void **state)
 {
     Guest *g = *state;
@@ -558,6 +576,7 @@ int main(void)
         T(budget_gives_others_a_turn),
         T(hostile_head),
         T(hostile_index),
+        T(hostile_reuse),
         T(hostile_loop),
         T(hostile_next),
         T(hostile_addresses),
