@@ -84,7 +84,7 @@ static void wait_readable(Vm *vm, int fd, const VmDeadline *deadline,
 
 const char *vm_path(const Vm *vm, const char *name)
 {
-    static char path[128];
+    static char path[96];
 
     snprintf(path, sizeof(path), "%s/%s", vm->dir, name);
     return path;

@@ -24,6 +24,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -312,6 +313,8 @@ int main(int argc, char **argv)
     Vmm vmm = { .status = 0 };
     Err e = ERR_INIT;
 
+    /* One heap for all threads: theirs may not map memory for another. */
+    mallopt(M_ARENA_MAX, 1);
     vmm.conf.machine.accel_fd = -1;
     vmm.conf.machine.kernel.fd = vmm.conf.machine.initrd.fd = -1;
     if (args_cut(&vmm.args, argc, argv, &e) < 0) {
