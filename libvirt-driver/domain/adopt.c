@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -73,6 +74,14 @@ static void find_starting(DomainProc *proc)
     }
 }
 
+/* A process that nobody has waited for still has its number. */
+static gboolean has_ended(int pidfd)
+{
+    struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+    return poll(&p, 1, 0) > 0;
+}
+
 static gboolean find_process(DomainProc *proc)
 {
     g_autofree char *boot_id = host_boot_id();
@@ -81,7 +90,7 @@ static gboolean find_process(DomainProc *proc)
         find_starting(proc);
     if (g_strcmp0(boot_id, proc->boot_id) == 0)
         proc->pidfd = open_process(proc->pid, proc->start_time);
-    return proc->pidfd >= 0;
+    return proc->pidfd >= 0 && !has_ended(proc->pidfd);
 }
 
 static void adopt_failed(DomainProc *proc, const GError *why)
@@ -177,7 +186,7 @@ static gboolean adopt_step(DomainOp *op, const GError *error)
 {
     if (!op->dom->proc || !op->dom->proc->qmp)
         return FALSE;
-    if (error)
+    if (error && !op->dom->proc->qmp_closed)
         adopt_failed(op->dom->proc, error);
     return !error;
 }

@@ -21,6 +21,10 @@
 #include "util/file.h"
 #include "util/log.h"
 
+enum {
+    END_GRACE_MS = 10000, /* from the monitor's end to the process's */
+};
+
 /* ---- Events
  * ------------------------------------------------------------------- */
 
@@ -250,7 +254,17 @@ static void client_stuck(gpointer user, const char *command)
     proc_post(proc, stuck_task);
 }
 
-/* A VMM without monitor: if it does not end, it is out of control. */
+static void no_end_task(Domain *dom, gpointer data)
+{
+    DomainProc *proc = data;
+
+    g_clear_pointer(&proc->eof_timer, domain_timer_stop);
+    if (dom->proc == proc && !proc->dead)
+        stuck_task(proc);
+}
+
+/* A VMM closes its monitor when it ends; one that goes on without is out of
+ * control. */
 static void closed_task(DomainProc *proc)
 {
     g_autoptr(GError) why = NULL;
@@ -262,8 +276,9 @@ static void closed_task(DomainProc *proc)
         vir_error_set(&why, VIR_ERR_OPERATION_FAILED,
                       "the VMM closed its monitor while the domain started");
         start_fail(proc, why);
-    } else {
-        stuck_task(proc);
+    } else if (!proc->eof_timer) {
+        proc->eof_timer =
+            domain_timer_start(proc->dom, END_GRACE_MS, no_end_task, proc);
     }
 }
 

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Nothing is left behind: failing starts, and many starts in a row. */
+#include <config.h>
+
+#include "tests/unit/domain/harness.h"
+
+#include <string.h>
+
+#include "util/error.h"
+
+enum {
+    CYCLES = 200,
+};
+
+static const char *const steps[] = {
+    "probe",    "directory",   "identity",      "log",
+    "pid-file", "exit-record", "monitor",       "kvm",
+    "boot",     "disks",       "nets",          "chardevs",
+    "rngs",     "argv",        "status",        "spawn",
+    "cgroup",   "send",        "exec",          "connect",
+    "greeting", "query-cpus",  "query-chardev", "status-running",
+    "cont",
+};
+
+static void assert_no_leaks(const Leaks *before, const Leaks *after)
+{
+    assert_int_equal(after->fds, before->fds);
+    assert_int_equal(after->children, before->children);
+    assert_int_equal(after->files, before->files);
+}
+
+static void cycle(Harness *h, Domain *dom)
+{
+    Call *call = call_new(h);
+
+    domain_start_async(dom, 0, NULL, call_done, call);
+    call_ok(call);
+    call = call_new(h);
+    domain_destroy_async(dom, 0, call_done, call);
+    call_ok(call);
+}
+
+static void failed_start_leaves_nothing(void **state)
+{
+    Harness *h = *state;
+    g_autoptr(Domain) dom = harness_define(h, "a", "");
+    Leaks before;
+
+    cycle(h, dom);
+    before = count_leaks(h);
+    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *text =
+            g_strdup_printf("fault injected at '%s'", steps[i]);
+        Call *call = call_new(h);
+        Leaks after;
+
+        driver_set_fault(h->drv, steps[i]);
+        domain_start_async(dom, 0, NULL, call_done, call);
+        call_fails(call, VIR_ERR_INTERNAL_ERROR, text);
+        expect_state(dom, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_FAILED);
+        assert_int_equal(driver_num_active(h->drv), 0);
+        after = count_leaks(h);
+        assert_no_leaks(&before, &after);
+    }
+    driver_set_fault(h->drv, NULL);
+    cycle(h, dom); /* and it is not broken */
+}
+
+/* A transient domain whose start fails is gone. */
+static void failed_create_leaves_nothing(void **state)
+{
+    Harness *h = *state;
+    g_autofree char *xml = harness_xml(h, "t", "", NULL);
+    Leaks before = count_leaks(h);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
+        Call *call = call_new(h);
+        Leaks after;
+
+        driver_set_fault(h->drv, steps[i]);
+        driver_create_async(h->drv, xml, 0, NULL, call_done, call);
+        call_fails(call, VIR_ERR_INTERNAL_ERROR, "fault injected");
+        assert_null(driver_lookup_name(h->drv, "t", NULL));
+        after = count_leaks(h);
+        assert_no_leaks(&before, &after);
+    }
+}
+
+/* The VMM itself lets the start down. */
+static void vmm_that_fails_leaves_nothing(void **state)
+{
+    static const char *const words[] = {
+        "fake.start=exit",        "fake.refuse=query-cpus",
+        "fake.die=query-cpus",    "fake.refuse=query-chardev",
+        "fake.die=query-chardev", "fake.refuse=cont",
+        "fake.die=cont",          "fake.die=qmp_capabilities",
+    };
+    Harness *h = *state;
+    Leaks before = count_leaks(h);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autofree char *xml = harness_xml(h, "t", words[i], NULL);
+        Call *call = call_new(h);
+        Leaks after;
+
+        driver_create_async(h->drv, xml, 0, NULL, call_done, call);
+        call_fails(call, VIR_ERR_OPERATION_FAILED, "");
+        after = count_leaks(h);
+        assert_no_leaks(&before, &after);
+    }
+}
+
+static void many_starts_leave_nothing(void **state)
+{
+    Harness *h = *state;
+    g_autoptr(Domain) dom = harness_define(h, "a", "");
+    Leaks before, after;
+
+    for (int i = 0; i < 3; i++)
+        cycle(h, dom);
+    before = count_leaks(h);
+    for (int i = 0; i < CYCLES; i++)
+        cycle(h, dom);
+    after = count_leaks(h);
+    assert_no_leaks(&before, &after);
+    /* Idle threads of the pool come and go, within its limit. */
+    assert_true(after.threads <= before.threads + 32);
+    assert_int_equal(driver_num_active(h->drv), 0);
+}
+
+/* The end of the driver frees what it has, whatever runs. */
+static void driver_ends_with_guests(void **state)
+{
+    Harness *h = *state;
+    g_autoptr(Domain) running = NULL;
+    g_autofree char *xml = harness_xml(h, "t", "fake.start=silent", NULL);
+    Call *call = call_new(h);
+    g_autoptr(GError) error = NULL;
+
+    domain_unref(harness_create(h, "r", ""));
+    driver_create_async(h->drv, xml, 0, NULL, call_done, call);
+    strands_drain(h->drv);
+    harness_restart(h);
+    error = call_wait(call);
+    assert_non_null(error);
+    running = driver_lookup_name(h->drv, "r", NULL);
+    assert_non_null(running);
+    expect_state(running, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
+}
+
+#define TEST(fn)                                                               \
+    cmocka_unit_test_setup_teardown(fn, harness_setup, harness_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(failed_start_leaves_nothing),   TEST(failed_create_leaves_nothing),
+        TEST(vmm_that_fails_leaves_nothing), TEST(many_starts_leave_nothing),
+        TEST(driver_ends_with_guests),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
