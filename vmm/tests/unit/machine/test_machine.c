@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -209,13 +210,22 @@ static void wait_done(Fixture *f, int count)
 static void start(Fixture *f, unsigned cpus)
 {
     MachineListener listener = { on_event, on_exit_asked, f };
-    ChardevConf serial = { .id = "com1", .cls = CHARDEV_SOCKET, .fd = -1 };
+    ChardevConf serial = { .id = "com1",
+                           .cls = CHARDEV_SOCKET,
+                           .server = true,
+                           .nowait = true,
+                           .has_fd = true };
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    socklen_t len = sizeof(sa_family_t); /* the kernel chooses a name */
     Err e = ERR_INIT;
-    int sv[2];
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
-    f->console = sv[0];
-    serial.fd = sv[1];
+    serial.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(serial.fd, (struct sockaddr *)&addr, len), 0);
+    assert_int_equal(listen(serial.fd, 1), 0);
+    len = sizeof(addr);
+    getsockname(serial.fd, (struct sockaddr *)&addr, &len);
+    f->console = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(f->console, (struct sockaddr *)&addr, len), 0);
     if (chardev_new(&f->chardevs[0], &serial, &e) < 0)
         fail_msg("%s", e.msg);
     f->kernel_fd = make_kernel();
