@@ -64,6 +64,9 @@ extern const ChardevOps chardev_file_ops;
 extern const ChardevOps chardev_socket_ops;
 extern const ChardevOps chardev_log_ops;
 
+/* recv() and send() by the two calls that the sandbox lets through. */
+ssize_t chardev_sock_recv(int fd, void *buf, size_t len);
+ssize_t chardev_sock_send(int fd, const void *buf, size_t len);
 /* Somebody is there: events flow from now on. */
 void chardev_opened(Chardev *cd);
 /* Nobody is any more; output is dropped. */

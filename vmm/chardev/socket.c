@@ -265,9 +265,25 @@ static ssize_t socket_recv(Chardev *cd, void *buf, size_t len)
     return n;
 }
 
+ssize_t chardev_sock_recv(int fd, void *buf, size_t len)
+{
+    struct iovec iov = { buf, len };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    return recvmsg(fd, &msg, MSG_DONTWAIT);
+}
+
+ssize_t chardev_sock_send(int fd, const void *buf, size_t len)
+{
+    struct iovec iov = { (void *)buf, len };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static ssize_t socket_send(Chardev *cd, const void *buf, size_t len)
 {
-    ssize_t n = send(cd->out_fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = chardev_sock_send(cd->out_fd, buf, len);
 
     return n < 0 ? -errno : n;
 }

@@ -135,7 +135,7 @@ static void stdio_stop(Chardev *cd)
 static ssize_t stdio_recv(Chardev *cd, void *buf, size_t len)
 {
     Stdio *s = cd->priv;
-    ssize_t n = s->in_socket ? recv(cd->in_fd, buf, len, MSG_DONTWAIT)
+    ssize_t n = s->in_socket ? chardev_sock_recv(cd->in_fd, buf, len)
                              : read(cd->in_fd, buf, len);
 
     return n < 0 ? -errno : n;
@@ -144,9 +144,8 @@ static ssize_t stdio_recv(Chardev *cd, void *buf, size_t len)
 static ssize_t stdio_send(Chardev *cd, const void *buf, size_t len)
 {
     Stdio *s = cd->priv;
-    ssize_t n = s->out_socket
-                    ? send(cd->out_fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                    : write(cd->out_fd, buf, len);
+    ssize_t n = s->out_socket ? chardev_sock_send(cd->out_fd, buf, len)
+                              : write(cd->out_fd, buf, len);
 
     return n < 0 ? -errno : n;
 }

@@ -51,7 +51,6 @@ static const Row rows[] = {
     { SCMP_SYS(write), V | I | P | T, "eventfds, the log, consoles" },
     { SCMP_SYS(read), I | T, "eventfds, chardevs" },
     { SCMP_SYS(rt_sigreturn), V | I | P | T, "end of the kick handler" },
-    { SCMP_SYS(restart_syscall), P | T, "waits with a time limit, resumed" },
     { SCMP_SYS(clock_gettime), V | I | P | T, "where the vDSO has no clock" },
     { SCMP_SYS(rt_sigprocmask), V | I | P | T, "thread exit, abort()" },
     { SCMP_SYS(madvise), V | I | P | T, "thread exit returns its stack" },
@@ -73,24 +72,20 @@ static const Row rows[] = {
     { SCMP_SYS(preadv), P, "disk I/O without io_uring" },
     { SCMP_SYS(pwritev), P, "disk I/O without io_uring" },
     { SCMP_SYS(pread64), P, "disk I/O without io_uring; reset reloads boot" },
-    { SCMP_SYS(pwrite64), P, "disk I/O without io_uring" },
     { SCMP_SYS(fsync), P, "flush" },
     { SCMP_SYS(fdatasync), P, "flush" },
     { SCMP_SYS(fallocate), P, "discard, write zeroes" },
     { SCMP_SYS(recvmsg), T, "monitor, descriptors over it" },
     { SCMP_SYS(sendmsg), T, "monitor" },
-    { SCMP_SYS(recvfrom), T, "sockets" },
-    { SCMP_SYS(sendto), T, "sockets" },
     { SCMP_SYS(accept4), 0, "a client connects" },
-    { SCMP_SYS(shutdown), 0, "a client is sent away" },
     { SCMP_SYS(close), T, "a client has left" },
     { SCMP_SYS(fcntl), 0, "descriptor flags, image locks on cont" },
     { SCMP_SYS(lseek), 0, "size of a disk" },
 #ifdef __NR_unlink
     { SCMP_SYS(unlink), 0, "sockets and pid file at the end" },
-#endif
+#else
     { SCMP_SYS(unlinkat), 0, "sockets and pid file at the end" },
-    { SCMP_SYS(rt_sigaction), 0, "abort()" },
+#endif
     { SCMP_SYS(tgkill), T, "vCPU kick, abort()" },
     { SCMP_SYS(getpid), T, "abort(), pthread_kill()" },
     { SCMP_SYS(gettid), T, "thread start" },
@@ -98,7 +93,6 @@ static const Row rows[] = {
     { SCMP_SYS(rseq), 0, "thread start" },
     { SCMP_SYS(prctl), 0, "thread name, no_new_privs" },
     { SCMP_SYS(seccomp), 0, "a new thread's filter" },
-    { SCMP_SYS(getrandom), 0, "rng without a device, hash seeds" },
 };
 
 static const char *const role_names[] = {

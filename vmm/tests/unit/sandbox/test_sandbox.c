@@ -121,7 +121,7 @@ static void roles_stay_small(void **state)
 {
     assert_true(sandbox_calls(ROLE_VCPU) <= 12);
     assert_true(sandbox_calls(ROLE_IO) <= 15);
-    assert_true(sandbox_calls(ROLE_MAIN) <= 52);
+    assert_true(sandbox_calls(ROLE_MAIN) <= 45);
 }
 
 int main(void)
