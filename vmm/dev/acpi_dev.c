@@ -198,3 +198,9 @@ void acpi_dev_reset(AcpiDev *dev)
     dev->pending = 0;
     dev->sleep_ctl = 0;
 }
+
+const StateField acpi_dev_state[] = {
+    { "pending", STATE_U32, offsetof(AcpiDev, pending), 0, 0 },
+    { "sleep-control", STATE_U8, offsetof(AcpiDev, sleep_ctl), 0, 0 },
+    { 0 },
+};

@@ -5,6 +5,7 @@
 
 #include "bus/bus.h"
 #include "hv/hv.h"
+#include "state/state.h"
 
 /*
  * How this works
@@ -44,3 +45,6 @@ void acpi_dev_free(AcpiDev *dev);
 /* Makes events pending and interrupts. Any thread. */
 void acpi_dev_event(AcpiDev *dev, uint32_t events);
 void acpi_dev_reset(AcpiDev *dev); /* machine reset: nothing pending */
+
+/* Saved state; the base is the AcpiDev. */
+extern const StateField acpi_dev_state[];

@@ -421,3 +421,29 @@ void serial_reset(Serial *s)
     s->rx_waits = true;
     rx_wanted(s);
 }
+
+const StateField serial_state[] = {
+    { "ier", STATE_U8, offsetof(Serial, ier), 0, 0 },
+    { "lcr", STATE_U8, offsetof(Serial, lcr), 0, 0 },
+    { "mcr", STATE_U8, offsetof(Serial, mcr), 0, 0 },
+    { "scr", STATE_U8, offsetof(Serial, scr), 0, 0 },
+    { "divisor", STATE_U16, offsetof(Serial, divisor), 0, 0 },
+    { "fifo", STATE_BOOL, offsetof(Serial, fifo), 0, 0 },
+    { "thri", STATE_BOOL, offsetof(Serial, thri), 0, 0 },
+    { "rx", STATE_U8, offsetof(Serial, rx), FIFO_BYTES, 0 },
+    { "rx-head", STATE_U32, offsetof(Serial, rx_head), 0, 0 },
+    { "rx-len", STATE_U32, offsetof(Serial, rx_len), 0, 0 },
+    { 0 },
+};
+
+int serial_loaded(Serial *s, Err *e)
+{
+    MUTEX_SCOPE(&s->lock);
+    s->level = false;
+    if (s->rx_head >= FIFO_BYTES || s->rx_len > FIFO_BYTES) {
+        reset_regs(s);
+        return err_set(e, EINVAL, "state of the serial port is nonsense");
+    }
+    update_irq(s);
+    return 0;
+}

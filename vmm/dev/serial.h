@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "chardev/chardev.h"
 #include "hv/hv.h"
+#include "state/state.h"
 
 typedef struct Serial Serial;
 
@@ -21,3 +22,8 @@ typedef struct SerialConf {
 int serial_new(Serial **ret_serial, const SerialConf *conf, Err *e);
 void serial_free(Serial *serial);
 void serial_reset(Serial *serial); /* machine reset; vCPUs paused */
+
+/* Saved state; the base is the Serial. */
+extern const StateField serial_state[];
+/* After loading: checks what was loaded, raises what is pending. */
+int serial_loaded(Serial *serial, Err *e);

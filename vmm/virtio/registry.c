@@ -12,11 +12,7 @@ extern const VirtioClass virtio_net;
 extern const VirtioClass virtio_rng;
 
 const VirtioClass *const virtio_classes[] = {
-    &virtio_blk,
-    &virtio_console,
-    &virtio_net,
-    &virtio_rng,
-    NULL,
+    &virtio_blk, &virtio_console, &virtio_net, &virtio_rng, NULL,
 };
 
 const VirtioClass *virtio_class_find(const char *name)

@@ -14,6 +14,7 @@ libvirtio_a_SOURCES = \
 	%D%/mmio_pages.c \
 	%D%/mmio_priv.h \
 	%D%/registry.c \
+	%D%/save.c \
 	%D%/transport.h \
 	%D%/virtio.c \
 	%D%/virtio.h \

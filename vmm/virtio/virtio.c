@@ -386,6 +386,9 @@ static void op_run(void *opaque)
 
     if (vdev->op == VIRTIO_OP_RESUME) {
         vdev->paused = false;
+        if (vdev->phase == VIRTIO_IDLE && (vdev->status & VIRTIO_S_DRIVER_OK) &&
+            !vdev->activation.busy && !atomic_load(&vdev->broken))
+            activate(vdev); /* its state was loaded */
         kick_all(vdev);
         reply(vdev);
         return;

@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "core/loop.h"
 #include "mem/mem.h"
+#include "state/state.h"
 #include "util/err.h"
 #include "virtio/vq.h"
 
@@ -67,7 +68,6 @@ enum {
 #define VIRTIO_STOP_MS    5000 /* deadline of reset and unplug */
 
 struct OptDesc;
-struct StateField;
 typedef struct VirtioClass VirtioClass;
 typedef struct VirtioTransport VirtioTransport;
 
@@ -150,8 +150,10 @@ struct VirtioClass {
     size_t dev_size;     /* the struct with VirtioDev first */
     size_t conf_size;    /* what @opts fill */
     const struct OptDesc *opts;
-    const struct StateField *state; /* offsets from the VirtioDev */
+    const StateField *state; /* offsets from the VirtioDev */
 
+    /* Judges what was loaded by @state. NULL: any value is good. */
+    int (*loaded)(VirtioDev *vdev, Err *e);
     /* Rules across options; pure. NULL: none. */
     int (*check)(const void *conf, Err *e);
     /* Main loop.  Sets loop, features, queues (virtio_set_queues()), config.
@@ -226,6 +228,27 @@ void virtio_resume(VirtioDev *vdev, VirtioDoneFn *done, void *opaque);
 void virtio_reset(VirtioDev *vdev, VirtioDoneFn *done, void *opaque);
 /* Deactivates for good, before virtio_free(). */
 void virtio_unplug(VirtioDev *vdev, VirtioDoneFn *done, void *opaque);
+
+/* --- saved state --------------------------------------------------------- */
+
+/**
+ * virtio_save() - Append the device's sections to a stream
+ *
+ * Three kinds: "virtio" (registers), "virtio-queue" once per queue, and one
+ * with the class's name for what its state table lists.
+ * Thread: main loop; the device is paused
+ */
+int virtio_save(VirtioDev *vdev, StateBuf *buf, Err *e);
+
+/**
+ * virtio_load() - Take one section back
+ *
+ * The device is realized as the saved one was, paused and idle.  Once all of
+ * its sections were loaded, virtio_resume() activates it if the saved one was
+ * active.
+ * Return: 1 the section was the device's, 0 it was not, -errno refused
+ */
+int virtio_load(VirtioDev *vdev, const StateSection *section, Err *e);
 
 /* --- registry ------------------------------------------------------------ */
 

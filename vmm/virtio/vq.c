@@ -95,6 +95,7 @@ void vq_reset_regs(Vq *vq)
     vq->size = vq->size_max;
     vq->ready = false;
     vq->desc_gpa = vq->avail_gpa = vq->used_gpa = 0;
+    vq->last_avail = vq->used_idx = vq->signalled = 0;
 }
 
 int vq_start(Vq *vq)
@@ -113,7 +114,7 @@ int vq_start(Vq *vq)
         return -EBADMSG;
     vq->num = num;
     vq->event_idx = virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX);
-    vq->last_avail = vq->avail_seen = vq->used_idx = vq->signalled = 0;
+    vq->avail_seen = vq->last_avail;
     vq->suppressed = false;
     vq->inflight = 0;
     vq->budget = num;

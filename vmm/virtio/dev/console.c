@@ -46,7 +46,7 @@ typedef struct Console {
     Chardev *chardev; /* borrowed; NULL: no port */
 
     uint8_t rest[REST_BYTES]; /* input the driver has no buffer for */
-    size_t rest_off, rest_len;
+    uint32_t rest_off, rest_len;
 
     Work emergency_work;
     uint8_t emergency[EMERGENCY_BYTES]; /* under vdev.lock */
@@ -249,6 +249,24 @@ int virtio_console_add_port(VirtioDev *vdev, const ConsolePortConf *conf,
     return 0;
 }
 
+static const StateField console_state[] = {
+    { "rest", STATE_U8, offsetof(Console, rest), REST_BYTES, 0 },
+    { "rest-off", STATE_U32, offsetof(Console, rest_off), 0, 0 },
+    { "rest-len", STATE_U32, offsetof(Console, rest_len), 0, 0 },
+    { 0 },
+};
+
+static int console_loaded(VirtioDev *vdev, Err *e)
+{
+    Console *con = container_of(vdev, Console, vdev);
+
+    if (range_within(con->rest_off, con->rest_len, REST_BYTES))
+        return 0;
+    con->rest_off = con->rest_len = 0;
+    return err_set(e, EINVAL, "state of '%s': input beyond its buffer",
+                   vdev->id);
+}
+
 extern const VirtioClass virtio_console;
 const VirtioClass virtio_console = {
     .name = "virtio-serial",
@@ -261,6 +279,8 @@ const VirtioClass virtio_console = {
     .dev_size = sizeof(Console),
     .conf_size = sizeof(ConsoleConf),
     .opts = console_opts,
+    .state = console_state,
+    .loaded = console_loaded,
     .realize = console_realize,
     .unrealize = console_unrealize,
     .kick = console_kick,

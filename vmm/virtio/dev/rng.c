@@ -285,6 +285,11 @@ static int rng_kick(VirtioDev *vdev, Vq *vq)
     return 0;
 }
 
+static const StateField rng_state[] = {
+    { "quota", STATE_U64, offsetof(Rng, quota), 0, 0 },
+    { 0 },
+};
+
 extern const VirtioClass virtio_rng;
 const VirtioClass virtio_rng = {
     .name = "virtio-rng",
@@ -295,6 +300,7 @@ const VirtioClass virtio_rng = {
     .dev_size = sizeof(Rng),
     .conf_size = sizeof(RngConf),
     .opts = rng_opts,
+    .state = rng_state,
     .check = rng_check,
     .realize = rng_realize,
     .unrealize = rng_unrealize,

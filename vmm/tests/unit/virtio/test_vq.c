@@ -546,6 +546,51 @@ static void queue_ready_0_stops_the_queue(void **state)
     assert_int_equal(guest_used_idx(g), 0);
 }
 
+/* Saved on one device, loaded into another, which goes on where it was. */
+static void state_moves_to_another_device(void **state)
+{
+    Guest *g = *state;
+    StateBuf buf = { 0 };
+    const uint8_t *p;
+    size_t len;
+    StateSection section;
+    VirtioDev *old = g->vdev;
+    Err e = ERR_INIT;
+
+    guest_start(g, BOTH);
+    for (int i = 0; i < 5; i++) {
+        add_pair(g, i * 2, "before");
+        guest_kick(g);
+        expect_echo(g, i * 2, "before");
+    }
+    virtio_pause(old, NULL, NULL);
+    guest_run(g);
+    add_pair(g, 10, "during");
+    assert_int_equal(virtio_save(old, &buf, &e), 0);
+    virtio_unplug(old, NULL, NULL);
+    guest_run(g);
+    old->transport = NULL;
+    virtio_free(old);
+
+    assert_int_equal(
+        virtio_new(&g->vdev, &echo_class, "dut", NULL, &g->env, &e), 0);
+    g->t.vdev = g->vdev;
+    g->vdev->transport = &g->t;
+    g->vdev->paused = true;
+    p = buf.data;
+    len = buf.len;
+    while (state_next(&p, &len, &section, &e) > 0)
+        assert_int_equal(virtio_load(g->vdev, &section, &e), 1);
+    assert_int_equal(g->vdev->status, 15);
+    virtio_resume(g->vdev, NULL, NULL);
+    guest_run(g);
+    expect_echo(g, 10, "during");
+    add_pair(g, 12, "after");
+    guest_kick(g);
+    expect_echo(g, 12, "after");
+    state_buf_fini(&buf);
+}
+
 static void slices(void **state)
 {
     char data[30];
@@ -591,6 +636,7 @@ int main(void)
         T(pause_holds_the_queue_still),
         T(machine_reset_brings_power_on_state),
         T(queue_ready_0_stops_the_queue),
+        T(state_moves_to_another_device),
         cmocka_unit_test(slices),
     };
 
