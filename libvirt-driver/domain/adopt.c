@@ -128,6 +128,7 @@ static void adopt_task(Domain *dom, gpointer unused)
         return;
     if (!find_process(proc)) {
         proc->dead = TRUE;
+        proc->ended_unseen = TRUE; /* shown as state, not told as news */
         proc_check_end(proc);
         return;
     }

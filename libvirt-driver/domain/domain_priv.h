@@ -151,6 +151,7 @@ typedef struct DomainProc {
     gboolean paused_start;
     gboolean announced;     /* STARTED was emitted */
     gboolean destroyed;     /* on request */
+    gboolean ended_unseen;  /* while no daemon ran */
     gboolean shutdown_seen; /* SHUTDOWN event */
     gboolean reboot_wanted; /* a power-off becomes a reset */
     GError *start_error;    /* owned; why a start is being undone */

@@ -191,7 +191,7 @@ void proc_ended(DomainProc *proc)
     if (!proc->announced)
         reason = not_started;
     become_inactive(proc, &reason);
-    if (proc->announced)
+    if (proc->announced && !proc->ended_unseen)
         event_lifecycle(proc->dom, VIR_DOMAIN_EVENT_STOPPED, reason.stopped);
     end_operations(proc, start_error);
 }
