@@ -89,6 +89,7 @@ static const Row rows[] = {
     { SCMP_SYS(tgkill), T, "vCPU kick, abort()" },
     { SCMP_SYS(getpid), T, "abort(), pthread_kill()" },
     { SCMP_SYS(gettid), T, "thread start" },
+    { SCMP_SYS(rt_sigaction), 0, "start of the first thread" },
     { SCMP_SYS(set_robust_list), 0, "thread start" },
     { SCMP_SYS(rseq), 0, "thread start" },
     { SCMP_SYS(prctl), 0, "thread name, no_new_privs" },
