@@ -81,6 +81,8 @@ static void handle(Vcpu *v, HvExit *x)
     switch (x->kind) {
     case HV_EXIT_NONE:
     case HV_EXIT_HALT:
+        /* Before a pause or the end: what was written last counts, too. */
+        hv_coalesce_drain(m->hv, coalesced_write, m);
         break;
     case HV_EXIT_PIO:
         hv_coalesce_drain(m->hv, coalesced_write, m);

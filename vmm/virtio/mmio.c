@@ -66,6 +66,7 @@ struct VirtioMmio {
     Irq *irq; /* owned */
     IoRegion region;
     unsigned ioevents; /* queues whose ioeventfd is registered */
+    unsigned zones;    /* of @coalesced, registered */
     bool on_bus;
 
     /* vdev->lock */
@@ -294,6 +295,34 @@ static void win_init(VirtioMmio *m)
         win_set(m, REG_SHM_LEN_LOW + i, UINT32_MAX);
 }
 
+/*
+ * Registers that are only written, and mean nothing until one that exits is:
+ * the hypervisor may keep such writes and hand them over before that exit.
+ * Together they are most of what a driver writes to set a device up.
+ */
+static const struct {
+    unsigned reg, len;
+} coalesced[] = {
+    { REG_DRIVER_FEATURES, 8 }, /* and their selector */
+    { REG_QUEUE_NUM, 4 },
+    { REG_QUEUE_DESC_LOW, REG_QUEUE_DEVICE_HIGH + 4 - REG_QUEUE_DESC_LOW },
+};
+
+static void coalesce(VirtioMmio *m)
+{
+    while (m->zones < ARRAY_SIZE(coalesced) &&
+           hv_coalesce_add(m->conf.hv, m->conf.base + coalesced[m->zones].reg,
+                           coalesced[m->zones].len, false) == 0)
+        m->zones++;
+}
+
+static void uncoalesce(VirtioMmio *m)
+{
+    while (m->zones--)
+        hv_coalesce_del(m->conf.hv, m->conf.base + coalesced[m->zones].reg,
+                        coalesced[m->zones].len, false);
+}
+
 static int mmio_setup(VirtioMmio *m, Err *e)
 {
     int r;
@@ -319,8 +348,11 @@ static int mmio_setup(VirtioMmio *m, Err *e)
         .lock = &m->t.vdev->lock,
     };
     r = bus_add(m->conf.bus, BUS_MMIO, &m->region, e);
-    m->on_bus = r == 0;
-    return r;
+    if (r < 0)
+        return r;
+    m->on_bus = true;
+    coalesce(m);
+    return 0;
 }
 
 int virtio_mmio_new(VirtioMmio **ret_mmio, VirtioDev *vdev,
@@ -354,6 +386,7 @@ void virtio_mmio_free(VirtioMmio *m)
         return;
     if (m->on_bus)
         bus_del(m->conf.bus, BUS_MMIO, &m->region);
+    uncoalesce(m);
     while (m->ioevents--) {
         HvIoEvent ev = notify_event(m, m->ioevents);
 
