@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -285,11 +286,22 @@ static void dev_place(const char *dir, const char *dev)
     bind_file(dev, path);
 }
 
+/* A node of its own: the kernel looks for devpts beside the node that is
+ * opened, and the host's, bound here, would not have ours beside it. */
+static void make_ptmx(const char *dir)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof(path), "%s/ptmx", dir) >= (int)sizeof(path))
+        fail("the path '%s' is too long", dir);
+    if (mknod(path, S_IFCHR | 0666, makedev(5, 2)) < 0 || chmod(path, 0666) < 0)
+        fail("cannot make '%s': %s", path, strerror(errno));
+}
+
 static void build_dev(const Plan *plan, const char *dir)
 {
-    static const char *const nodes[] = { "/dev/null",    "/dev/zero",
-                                         "/dev/full",    "/dev/random",
-                                         "/dev/urandom", "/dev/ptmx" };
+    static const char *const nodes[] = { "/dev/null", "/dev/zero", "/dev/full",
+                                         "/dev/random", "/dev/urandom" };
     char pts[PATH_MAX];
     const char *item = NULL;
 
@@ -304,6 +316,7 @@ static void build_dev(const Plan *plan, const char *dir)
         fail("the path '%s' is too long", dir);
     if (mkdir(pts, 0755) < 0 || mount("/dev/pts", pts, NULL, MS_BIND, NULL) < 0)
         fail("cannot bind '/dev/pts': %s", strerror(errno));
+    make_ptmx(dir);
     if (mount(dir, "/dev", NULL, MS_MOVE, NULL) < 0)
         fail("cannot move the guest's /dev into place: %s", strerror(errno));
 }
