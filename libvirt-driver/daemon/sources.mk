@@ -59,3 +59,17 @@ uninstall-local:
 	    "$(DESTDIR)$(sysconfdir)/libvirt/stratovirt.conf" \
 	    "$(DESTDIR)$(sysconfdir)/default/virtstratovirtd" \
 	    "$(DESTDIR)$(sysconfdir)/logrotate.d/virtstratovirtd"
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/daemon/test_settings
+tests_unit_daemon_test_settings_SOURCES = tests/unit/daemon/test_settings.c
+tests_unit_daemon_test_settings_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_daemon_test_settings_LDADD = libdaemon.a $(DRIVER_ALL) $(TEST_LIBS)
+
+# Runs ./virtstratovirtd, or the one that VIRTSTRATOVIRTD names.
+check_PROGRAMS += tests/unit/daemon/test_daemon
+tests_unit_daemon_test_daemon_SOURCES = tests/unit/daemon/test_daemon.c
+tests_unit_daemon_test_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_daemon_test_daemon_LDADD = librawclient.a $(ROW_rpc) $(TEST_LIBS)
+EXTRA_tests_unit_daemon_test_daemon_DEPENDENCIES = virtstratovirtd
+endif
