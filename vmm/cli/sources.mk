@@ -9,7 +9,7 @@ stratovmm_SOURCES = %D%/main.c
 stratovmm_LDFLAGS = $(AM_LDFLAGS) $(VMM_LDFLAGS) -Wl,--build-id
 # Last, so that it is used only for what nothing before it defines.
 noinst_LIBRARIES += libmissing.a
-libmissing_a_SOURCES = %D%/missing.c
+libmissing_a_SOURCES =
 stratovmm_LDADD = libcli.a $(VMM_ALL) libmissing.a
 
 if HAVE_CMOCKA
