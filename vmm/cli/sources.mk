@@ -7,14 +7,11 @@ libcli_a_SOURCES = %D%/args.c %D%/args.h %D%/args_table.c %D%/chardevs.c \
 	%D%/exit.h %D%/smp.c
 stratovmm_SOURCES = %D%/main.c
 stratovmm_LDFLAGS = $(AM_LDFLAGS) $(VMM_LDFLAGS) -Wl,--build-id
-# Last, so that it is used only for what nothing before it defines.
-noinst_LIBRARIES += libmissing.a
-libmissing_a_SOURCES =
-stratovmm_LDADD = libcli.a $(VMM_ALL) libmissing.a
+stratovmm_LDADD = libcli.a $(VMM_ALL)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/cli/test_cli
 tests_unit_cli_test_cli_SOURCES = tests/unit/cli/test_cli.c
 tests_unit_cli_test_cli_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_cli_test_cli_LDADD = libcli.a $(ROW_qmp) libmissing.a $(TEST_LIBS)
+tests_unit_cli_test_cli_LDADD = libcli.a $(ROW_qmp) $(TEST_LIBS)
 endif
