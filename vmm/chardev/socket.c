@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 typedef struct Socket {
@@ -65,6 +66,9 @@ static int listen_unix(Socket *s, const char *path, Err *e)
         socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->listen_fd < 0)
         return err_sys(e, errno, "cannot create a socket");
+    /* The path gets the socket's mode when it is bound: never a moment of
+     * wider access. */
+    fchmod(s->listen_fd, 0600);
     r = bind(s->listen_fd, (struct sockaddr *)&sa, sizeof(sa));
     if (r < 0 && errno == EADDRINUSE && is_stale(&sa)) {
         unlink(path);

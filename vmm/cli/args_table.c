@@ -28,7 +28,7 @@ const ArgDesc arg_descs[ARG_MAX] = {
                         .param = "BACKEND,id=ID,path=PATH",
                         .help = "camera back end" },
     [ARG_CHARDEV] = { "chardev", .arity = ARITY_MANY,
-                      .param = "stdio|pty|file|socket|redirect-to-log|null,"
+                      .param = "stdio|pty|file|socket|redirect-to-log,"
                                "id=ID[,...]",
                       .help = "character back end" },
     [ARG_CPU] = { "cpu", .arity = ARITY_ONE,

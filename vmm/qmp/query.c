@@ -108,6 +108,27 @@ static int do_query_cpus_fast(QmpCall *call, const void *args, Err *e)
     return 0;
 }
 
+/* Each disk is one node: its image. */
+static int do_query_nodes(QmpCall *call, const void *args, Err *e)
+{
+    json_t *disks = machine_query_block(call->machine);
+    json_t *disk;
+    size_t at;
+
+    (void)args;
+    (void)e;
+    call->ret = json_array();
+    json_array_foreach(disks, at, disk)
+    {
+        json_t *node = json_object_get(disk, "inserted");
+
+        json_object_set(node, "node-name", json_object_get(disk, "device"));
+        json_array_append(call->ret, node);
+    }
+    json_decref(disks);
+    return 0;
+}
+
 static int do_query_balloon(QmpCall *call, const void *args, Err *e)
 {
     (void)args;
@@ -203,6 +224,10 @@ const QmpCommand qmp_query_rows[] = {
       .fn = do_query_block,
       .lenient = true,
       .doc = "disks" },
+    { .name = "query-named-block-nodes",
+      .fn = do_query_nodes,
+      .lenient = true,
+      .doc = "images of disks" },
     { .name = "query-blockstats",
       .fn = do_query_blockstats,
       .lenient = true,
