@@ -138,11 +138,11 @@ static GError *start_reason(DomainProc *proc)
     g_autofree char *tail = proc_log_tail(proc);
     GError *error = NULL;
 
-    if (proc->start_error)
-        error = g_error_copy(proc->start_error);
-    else if (proc->destroyed)
+    if (proc->destroyed)
         vir_error_set(&error, VIR_ERR_OPERATION_ABORTED,
                       "the domain was destroyed while it started");
+    else if (proc->start_error)
+        error = g_error_copy(proc->start_error);
     else
         vir_error_set(&error, VIR_ERR_OPERATION_FAILED,
                       "the VMM ended while the domain started");
