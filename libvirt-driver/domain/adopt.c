@@ -3,29 +3,21 @@
  *
  * A guest is the one of the status file when the host has not booted since
  * and the process has the same start time; from then on a pidfd names it.
- * One that was still starting is killed.
+ * One that was still starting is killed: its pid is in the status file before
+ * its launch helper may go on, and a helper without daemon ends by itself.
  */
 #include <config.h>
 
 #include "domain/domain_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/file.h"
 #include "util/log.h"
-
-enum {
-    HELPER_POLL_US = 20000,
-    HELPER_POLLS = 250, /* 5 s in all, once after a crash in a start */
-};
 
 /* Opens a pidfd if that process is the one that started then. */
 static int open_process(pid_t pid, guint64 start_time)
@@ -41,39 +33,6 @@ static int open_process(pid_t pid, guint64 start_time)
     return fd_steal(&fd);
 }
 
-/* What the launch helper wrote: pid, start time, boot id. */
-static gboolean read_pid_file(DomainProc *proc, const char *path)
-{
-    g_autofree char *text = NULL;
-    g_auto(GStrv) words = NULL;
-
-    if (!file_read(path, 256, &text, NULL, NULL))
-        return FALSE;
-    words = g_strsplit(g_strstrip(text), " ", -1);
-    if (g_strv_length(words) != 3)
-        return FALSE;
-    proc->pid = g_ascii_strtoll(words[0], NULL, 10);
-    proc->start_time = g_ascii_strtoull(words[1], NULL, 10);
-    g_free(proc->boot_id);
-    proc->boot_id = g_strdup(words[2]);
-    return TRUE;
-}
-
-/* The daemon died in a start before it noted the pid.  As long as a helper
- * is under way the pid file is locked. */
-static void find_starting(DomainProc *proc)
-{
-    g_autofree char *name = domain_name(proc->dom);
-    g_autofree char *path = path_named(proc->dom->drv->paths.run, name, "pid");
-    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    for (int i = 0; fd >= 0 && i < HELPER_POLLS; i++) {
-        if (read_pid_file(proc, path) || flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return;
-        g_usleep(HELPER_POLL_US);
-    }
-}
-
 /* A process that nobody has waited for still has its number. */
 static gboolean has_ended(int pidfd)
 {
@@ -86,8 +45,6 @@ static gboolean find_process(DomainProc *proc)
 {
     g_autofree char *boot_id = host_boot_id();
 
-    if (proc->phase == PROC_STARTING && proc->pid == 0)
-        find_starting(proc);
     if (g_strcmp0(boot_id, proc->boot_id) == 0)
         proc->pidfd = open_process(proc->pid, proc->start_time);
     return proc->pidfd >= 0 && !has_ended(proc->pidfd);

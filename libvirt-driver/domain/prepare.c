@@ -163,22 +163,25 @@ static gboolean step_log(Prep *prep, GError **error)
     return TRUE;
 }
 
-/* Locked until the last process that has it, the VMM, is gone. */
+/* Locked until the last process that has it, the VMM, is gone.  The lock is
+ * on a descriptor that cannot write; the helper closes the other one. */
 static gboolean step_pid_file(Prep *prep, GError **error)
 {
     g_autofree char *path =
         path_named(prep->drv->paths.run, prep->live->name, "pid");
     AUTO_FD fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    AUTO_FD lock_fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0)
+    if (fd < 0 || lock_fd < 0)
         return vir_error_set_errno(error, errno, "cannot create '%s'", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+    if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
         return vir_error_set(error, VIR_ERR_OPERATION_INVALID,
                              "'%s' is locked: a VMM of this domain still runs",
                              path);
     if (ftruncate(fd, 0) < 0)
         return vir_error_set_errno(error, errno, "cannot empty '%s'", path);
     prep->plan->pid_file = launch_plan_add_fd(prep->plan, fd_steal(&fd));
+    launch_plan_add_fd(prep->plan, fd_steal(&lock_fd));
     return TRUE;
 }
 

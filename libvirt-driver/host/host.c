@@ -221,7 +221,7 @@ char *host_get_sysinfo_xml(GError **error)
             G_STRUCT_MEMBER(const char *, &info, rows[i].offset) = text;
     }
     if (keep->len == 0) {
-        vir_error_set(error, VIR_ERR_NO_SUPPORT,
+        vir_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED,
                       "the host's firmware describes itself nowhere in "
                       "'" DMI_DIR "'");
         return NULL;

@@ -239,6 +239,7 @@ static void write_pid_file(const Plan *plan)
                    own_start_time(), boot_id);
     if (pwrite(fd, line, len, 0) != len)
         fail("cannot write the pid file: %s", strerror(errno));
+    close(fd);
 }
 
 static void join_cgroups(const Plan *plan)
@@ -286,39 +287,52 @@ static void dev_place(const char *dir, const char *dev)
     bind_file(dev, path);
 }
 
-/* A node of its own: the kernel looks for devpts beside the node that is
- * opened, and the host's, bound here, would not have ours beside it. */
-static void make_ptmx(const char *dir)
+/* A node of our own; where none may be made, the host's is bound.  A bound
+ * ptmx does not find its devpts: there a link stands in for it. */
+static void dev_make(const char *dir, const char *name, unsigned dev_major,
+                     unsigned dev_minor)
 {
     char path[PATH_MAX];
+    char host[64];
 
-    if (snprintf(path, sizeof(path), "%s/ptmx", dir) >= (int)sizeof(path))
+    snprintf(host, sizeof(host), "/dev/%s", name);
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
         fail("the path '%s' is too long", dir);
-    if (mknod(path, S_IFCHR | 0666, makedev(5, 2)) < 0 || chmod(path, 0666) < 0)
-        fail("cannot make '%s': %s", path, strerror(errno));
+    if (mknod(path, S_IFCHR | 0666, makedev(dev_major, dev_minor)) == 0)
+        return;
+    if (errno != EPERM)
+        fail("cannot create '%s': %s", path, strerror(errno));
+    if (strcmp(name, "ptmx") != 0)
+        bind_file(host, path);
+    else if (symlink("pts/ptmx", path) < 0)
+        fail("cannot create '%s': %s", path, strerror(errno));
 }
 
 static void build_dev(const Plan *plan, const char *dir)
 {
-    static const char *const nodes[] = { "/dev/null", "/dev/zero", "/dev/full",
-                                         "/dev/random", "/dev/urandom" };
+    static const struct {
+        const char *name;
+        unsigned dev_major, dev_minor; /* the kernel's devices.txt */
+    } nodes[] = { { "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+                  { "random", 1, 8 }, { "urandom", 1, 9 }, { "ptmx", 5, 2 } };
     char pts[PATH_MAX];
     const char *item = NULL;
 
     if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NOEXEC,
               "mode=0755,size=1m") < 0)
         fail("cannot mount the guest's /dev: %s", strerror(errno));
+    umask(0);
     for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes); i++)
-        dev_place(dir, nodes[i]);
+        dev_make(dir, nodes[i].name, nodes[i].dev_major, nodes[i].dev_minor);
     while ((item = plan_next(plan, "dev", item)))
         dev_place(dir, item);
     if (snprintf(pts, sizeof(pts), "%s/pts", dir) >= (int)sizeof(pts))
         fail("the path '%s' is too long", dir);
     if (mkdir(pts, 0755) < 0 || mount("/dev/pts", pts, NULL, MS_BIND, NULL) < 0)
         fail("cannot bind '/dev/pts': %s", strerror(errno));
-    make_ptmx(dir);
     if (mount(dir, "/dev", NULL, MS_MOVE, NULL) < 0)
         fail("cannot move the guest's /dev into place: %s", strerror(errno));
+    umask(0077);
 }
 
 static void enter_namespace(const Plan *plan)

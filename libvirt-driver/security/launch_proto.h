@@ -23,7 +23,7 @@
  *   dev=PATH       further device nodes below /dev to have there
  *   listen=N       descriptor N (in the VMM) shall listen
  *   cgroup=N       write "0" into descriptor N, then close it
- *   pidfile=N      write pid, start time and boot id there, keep it open
+ *   pidfile=N      write pid, start time and boot id there, then close it
  *   log=N          standard output and error
  *   out=N          standard output, if it goes elsewhere
  *   nofile=N       limit of open descriptors
