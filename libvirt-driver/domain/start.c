@@ -13,6 +13,7 @@
 
 #include "domain/domain_priv.h"
 
+#include <errno.h>
 #include <signal.h>
 
 #include "host/cgroup.h"
@@ -20,6 +21,10 @@
 #include "util/error.h"
 #include "util/file.h"
 #include "util/log.h"
+
+enum {
+    RETRY_MS = 20,
+};
 
 static void start_fail_code(DomainProc *proc, int code, const char *text)
 {
@@ -192,14 +197,16 @@ static void start_connect(DomainProc *proc)
     if (!driver_fault(proc->dom->drv, "connect", &error) &&
         monitor_open(proc, &error))
         return;
-    /* A VMM that makes the socket itself may not have come that far. */
+    /* A VMM that makes the socket itself may not have come that far; one
+     * that was given a listener and refuses has ended, its log says why. */
     if (!vmm_caps_has(proc->info->caps, VMM_FEATURE_CHARDEV_FD) &&
-        vir_error_errno(error)) {
+        vir_error_errno(error))
         proc->eof_timer =
-            domain_timer_start(proc->dom, 20, monitor_retry, proc);
-        return;
-    }
-    start_fail(proc, error);
+            domain_timer_start(proc->dom, RETRY_MS, monitor_retry, proc);
+    else if (vir_error_errno(error) == ECONNREFUSED)
+        proc_kill(proc, SIGKILL);
+    else
+        start_fail(proc, error);
 }
 
 static void monitor_retry(Domain *dom, gpointer data)
