@@ -33,6 +33,8 @@ int hv_open(Hv **ret_hv, const HvConf *conf, GuestMem *gm, Err *e)
     switch (conf->kind) {
     case HV_KVM:
         return kvm_open(ret_hv, conf, gm, e);
+    case HV_TEST:
+        return test_open(ret_hv, conf, gm, e);
     default:
         return err_set(e, EINVAL, "accelerator number %d does not exist",
                        (int)conf->kind);
