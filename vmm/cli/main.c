@@ -15,6 +15,7 @@
 #include "cli/daemon.h"
 #include "cli/describe.h"
 #include "cli/exit.h"
+#include "core/clock.h"
 #include "core/thread.h"
 #include "qmp/qmp.h"
 #include "sandbox/sandbox.h"
@@ -218,8 +219,11 @@ static int make_machine(Vmm *vmm, Err *e)
 
 static int make_all(Vmm *vmm, Err *e)
 {
-    int r = loop_new(&vmm->loop, "main", e);
+    int r;
 
+    if (vmm->conf.machine.accel == HV_TEST)
+        clock_use_virtual();
+    r = loop_new(&vmm->loop, "main", e);
     if (r < 0)
         return r;
     signals_init(vmm->loop, on_signal, vmm);

@@ -40,7 +40,8 @@ typedef struct HvConf {
 int hv_open(Hv **ret_hv, const HvConf *conf, GuestMem *gm, Err *e);
 void hv_close(Hv *hv);
 HvKind hv_kind(const Hv *hv);
-/* Start serving (test: connect to the harness). After the machine exists. */
+/* Start serving (test: the harness that hv_open() connected to). After the
+ * machine exists. */
 int hv_start(Hv *hv, Err *e);
 
 /**

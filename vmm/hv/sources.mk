@@ -3,7 +3,7 @@ noinst_LIBRARIES += libhv.a
 libhv_a_SOURCES = %D%/hv.c %D%/hv.h %D%/hv_priv.h %D%/gsi.c %D%/gsi.h \
 	%D%/irq.c \
 	%D%/kvm/vm.c %D%/kvm/vcpu.c %D%/kvm/kvm_priv.h \
-	%D%/test/test.c %D%/test/server.c %D%/test/test_priv.h
+	%D%/test/test.c %D%/test/server.c %D%/test/proto.c %D%/test/test_priv.h
 if ARCH_X86_64
 libhv_a_SOURCES += %D%/kvm/x86_64/vm.c %D%/kvm/x86_64/vcpu.c \
 	%D%/kvm/x86_64/arch.h %D%/kvm/x86_64/cpuid.c %D%/kvm/x86_64/cpuid.h \

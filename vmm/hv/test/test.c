@@ -486,7 +486,6 @@ static void test_close(Hv *hv)
         free(container_of(pos, TestIoEvent, link));
     list_for_each_safe(msi, &vm->msis) free(container_of(msi, TestMsi, link));
     free(vm->registers);
-    free(vm->path);
     pthread_cond_destroy(&vm->done);
     pthread_mutex_destroy(&vm->lock);
     hv_fini(hv);
@@ -524,7 +523,7 @@ int test_open(Hv **ret_hv, const HvConf *conf, GuestMem *gm, Err *e)
 
     if (!vm)
         return err_sys(e, ENOMEM, "cannot create a machine");
-    vm->sock = -1;
+    vm->sock = vm->epoll = vm->stop_fd = -1;
     r = hv_init(&vm->hv, &test_ops, conf, gm, e);
     if (r < 0) {
         free(vm);
@@ -542,15 +541,15 @@ int test_open(Hv **ret_hv, const HvConf *conf, GuestMem *gm, Err *e)
         .tsc_deadline = true,
     };
     if (conf->mod_test)
-        vm->path = strdup(conf->mod_test);
-    if (gm) {
+        r = test_server_connect(vm, conf->mod_test, e);
+    if (r == 0 && gm) {
         const MemListener listener = { test_mem_add, test_mem_del, vm };
 
         r = gmem_listen(gm, &listener, e);
     }
-    if (r < 0 || (conf->mod_test && !vm->path)) {
+    if (r < 0) {
         test_close(&vm->hv);
-        return r < 0 ? r : err_sys(e, ENOMEM, "cannot create a machine");
+        return r;
     }
     *ret_hv = &vm->hv;
     return 0;

@@ -46,9 +46,10 @@ typedef struct TestMsi {
 } TestMsi;
 
 typedef struct TestVm {
-    Hv hv;      /* base object */
-    char *path; /* owned: harness's socket */
-    int sock;   /* owned; -1 not connected */
+    Hv hv;       /* base object */
+    int sock;    /* owned; -1 no harness */
+    int epoll;   /* owned: @sock and @stop_fd */
+    int stop_fd; /* owned: the server shall end */
     Thread server;
     Quiescer qs; /* the server's */
     Work gone;   /* main loop: the harness hung up */
@@ -88,6 +89,14 @@ uint64_t test_take_edges(TestVm *vm, unsigned gsi);
 bool test_intx(TestVm *vm, unsigned gsi);
 bool test_eoi(TestVm *vm, unsigned gsi);
 
+/* --- proto.c ------------------------------------------------------------- */
+void test_reply(TestVm *vm, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Serves one request, a string that it may change. */
+void test_serve_line(TestVm *vm, char *line);
+
 /* --- server.c ------------------------------------------------------------ */
+/* Opening does this, since a running machine may make no sockets. */
+int test_server_connect(TestVm *vm, const char *path, Err *e);
 int test_server_start(TestVm *vm, Err *e);
 void test_server_stop(TestVm *vm);
