@@ -15,7 +15,7 @@ golden_driver_golden_LDADD = $(top_builddir)/libvirt-driver/libvmmcmd.a \
 endif
 
 # Command lines of the VMM: what they mean, and what is said about wrong ones.
-dist_check_SCRIPTS += %D%/vmm/golden %D%/vmm/ref
+dist_check_SCRIPTS += %D%/vmm/golden %D%/vmm/process %D%/vmm/ref
 EXTRA_DIST += %D%/vmm/e1.args %D%/vmm/e1.json %D%/vmm/e3.args \
 	%D%/vmm/e3.json %D%/vmm/e20.args %D%/vmm/e20.json \
 	%D%/vmm/manager.args %D%/vmm/manager.json %D%/vmm/devices.cases %D%/vmm/fail.cases
