@@ -230,7 +230,9 @@ class Keeper:
                 shutil.copy(path, where)
         if self.machine.qemu.poll() is None:
             with open(os.path.join(where, "monitor.log"), "w") as log:
-                log.write(self.machine.monitor("info status", "info registers -a", "info irq"))
+                log.write(self.machine.monitor(
+                    "info status", "info registers -a", "info lapic 0", "info lapic 1",
+                    "info registers -a"))
         return where
 
     def lose(self, reason, text):

@@ -27,6 +27,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("BUILD") or os.environ.get("top_builddir") or TREE
 READY = "guest ready"
+# Deadlines below are for an idle machine; emulated hosts share theirs.
+SLOW = float(os.environ.get("LAB_SLOW") or 3)
 
 _undo = []
 _workdir = None
@@ -225,7 +227,7 @@ class Console:
 
     def wait_for(self, pattern, timeout=60):
         """Consume up to a match of a regular expression; returns it."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         while True:
             match = re.search(pattern, self.text)
             if match:
@@ -233,11 +235,11 @@ class Console:
                 return match
             if not self.fill(deadline):
                 raise Failure("%s: no %r %s; last seen: %r" % (
-                    self.name, pattern, "before its end" if self.ended else "in %d s" % timeout,
+                    self.name, pattern, "before its end" if self.ended else "in %d s" % (timeout * SLOW),
                     self.text[-400:]))
 
     def wait_end(self, timeout=60):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         while self.fill(deadline):
             pass
         check(self.ended, "%s: still open after %d s" % (self.name, timeout))
@@ -308,7 +310,7 @@ class Qmp:
             self.cmd("qmp_capabilities")
 
     def message(self, timeout=30):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         while b"\n" not in self.buf:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.sock], [], [], left)[0]:
@@ -345,7 +347,7 @@ class Qmp:
 
     def event(self, name, timeout=60):
         """The next event of that name; earlier others are dropped."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         while True:
             while self.events:
                 found = self.events.pop(0)
@@ -353,7 +355,7 @@ class Qmp:
                     return found
             left = deadline - time.monotonic()
             check(left > 0, "QMP: no event %s in %d s" % (name, timeout))
-            answer = self.message(left)
+            answer = self.message(left / SLOW)
             if "event" in answer:
                 self.events.append(answer)
 
@@ -402,7 +404,7 @@ class Process:
     def wait(self, timeout=60):
         """Exit status (negative: signal)."""
         try:
-            return self.proc.wait(timeout)
+            return self.proc.wait(timeout * SLOW)
         except subprocess.TimeoutExpired:
             raise Failure("%s still runs after %d s: %s" % (
                 self.name, timeout, self.output()[-500:])) from None
