@@ -20,6 +20,35 @@
 #define NS_PER_S          1000000000LL
 #define THROTTLE_BURST_NS (NS_PER_S / 10) /* what may come at once */
 
+/* --- the host ------------------------------------------------------------ */
+
+static void io_ended(IoReq *io, int64_t res)
+{
+    BlockReq *req = container_of(io, BlockReq, io);
+
+    list_del(&req->link);
+    req->ended(req, res);
+}
+
+void block_io(BlockReq *req, IoOp op, int fd, const struct iovec *iov,
+              unsigned niov, uint64_t off,
+              void (*ended)(BlockReq *req, int64_t res))
+{
+    IoReq *io = &req->io;
+
+    io->op = op;
+    io->fd = fd;
+    io->iov = iov;
+    io->niov = niov;
+    io->off = off;
+    io->len = req->run_len;
+    io->threads = req->block->aio == BLOCK_AIO_THREADS;
+    io->done = io_ended;
+    req->ended = ended;
+    list_add_tail(&req->block->with_host, &req->link);
+    ioq_submit(req->block->ioq, io);
+}
+
 /* --- way back: counters, stable storage ---------------------------------- */
 
 static void count(BlockCounter *c, const BlockReq *req, int res)
@@ -48,7 +77,8 @@ void block_done(BlockReq *req, int res)
 {
     Block *block = req->block;
 
-    if (req->run_op == BLOCK_FLUSH && res < 0 && !block->sync_error) {
+    if (req->run_op == BLOCK_FLUSH && res < 0 && res != -ECANCELED &&
+        !block->sync_error) {
         block->sync_error = res;
         log_error("drive '%s': cannot flush '%s' (%s); every flush fails from "
                   "now on, since written data may be lost",
@@ -64,32 +94,6 @@ void block_done(BlockReq *req, int res)
         return;
     }
     finish(req, res);
-}
-
-static void io_done(IoReq *io, int64_t res)
-{
-    BlockReq *req = container_of(io, BlockReq, io);
-
-    if (res >= 0)
-        res = 0;
-    block_done(req, (int)res);
-}
-
-void block_io(BlockReq *req, IoOp op, int fd, const struct iovec *iov,
-              unsigned niov, uint64_t off)
-{
-    IoReq *io = &req->io;
-
-    io->op = op;
-    io->fd = fd;
-    io->iov = iov;
-    io->niov = niov;
-    io->off = off;
-    io->len = req->run_len;
-    io->threads = req->block->aio == BLOCK_AIO_THREADS;
-    if (!io->done)
-        io->done = io_done;
-    ioq_submit(req->block->ioq, io);
 }
 
 /* --- way in -------------------------------------------------------------- */
@@ -178,7 +182,6 @@ void block_submit(Block *block, BlockReq *req)
     req->run_niov = req->niov;
     req->run_off = req->off;
     req->run_len = req->op == BLOCK_FLUSH ? 0 : req->len;
-    req->io.done = NULL;
     list_init(&req->link);
     block->in_flight++;
     r = check_request(block, req);
@@ -196,7 +199,7 @@ void block_submit(Block *block, BlockReq *req)
     list_add_tail(&block->throttled, &req->link);
 }
 
-void block_cancel_waiting(Block *block)
+void block_cancel(Block *block)
 {
     while (!list_empty(&block->throttled)) {
         BlockReq *req = container_of(block->throttled.next, BlockReq, link);
@@ -206,8 +209,9 @@ void block_cancel_waiting(Block *block)
     }
     if (block->loop && block->iops)
         timer_del(&block->throttle_timer);
-    if (block->drv->cancel_waiting)
-        block->drv->cancel_waiting(block);
+    block->drv->cancel_waiting(block);
+    list_for_each(pos, &block->with_host)
+        ioq_cancel(&container_of(pos, BlockReq, link)->io);
 }
 
 void block_batch(Block *block, IoBatch *batch)
@@ -241,6 +245,8 @@ static int open_driver(Block *block, const BlockConf *conf, const char *path,
         .format = block->drv->name,
         .readonly = conf->readonly,
         .direct = conf->direct,
+        .detect_zeroes = block_detect_names[conf->detect_zeroes],
+        .iops_total = conf->iops_total,
         .discard = conf->discard && !conf->readonly,
         .write_zeroes =
             conf->detect_zeroes != BLOCK_DETECT_OFF && !conf->readonly,
@@ -274,6 +280,7 @@ static Block *new_block(const BlockConf *conf)
     block->detect_zeroes = conf->detect_zeroes;
     block->iops = conf->iops_total;
     list_init(&block->throttled);
+    list_init(&block->with_host);
     if (block->id && block->file)
         return block;
     free(block->id);
@@ -311,12 +318,19 @@ int block_open(Block **ret_block, const BlockConf *conf, BlockOpenFn *open_fn,
     return 0;
 }
 
+static void forget(IoReq *io, int64_t res)
+{
+}
+
 void block_close(Block *block)
 {
     if (!block)
         return;
     if (block->in_flight) {
-        /* The kernel may still write to its memory: it must stay. */
+        /* The host may still write to their memory, so that and ours must
+         * stay; but nobody is told any more. */
+        list_for_each(pos, &block->with_host)
+            ioq_orphan(&container_of(pos, BlockReq, link)->io, forget);
         log_warn("drive '%s': closed with %u requests in flight", block->id,
                  block->in_flight);
         return;

@@ -86,6 +86,8 @@ typedef struct BlockConf {
     uint64_t refcount_cache_bytes; /* qcow2 */
 } BlockConf;
 
+extern const char *const block_detect_names[BLOCK_DETECT_MAX + 1];
+
 /* The table of -drive. */
 extern const OptDesc block_opts[];
 /* Rules across options; pure. */
@@ -119,7 +121,7 @@ struct BlockReq {
 
     /* block/'s own. */
     Block *block;
-    List link; /* in a waiting list */
+    List link; /* waiting, or with the host */
     int64_t start_ns;
     int64_t due_ns; /* fault: delayed until */
     bool syncing;   /* the fdatasync of @fua is under way */
@@ -132,6 +134,7 @@ struct BlockReq {
     uint64_t run_len;
     struct iovec fill;   /* zeroing: a vector of one */
     struct iovec bounce; /* likewise, for a buffer in between */
+    void (*ended)(BlockReq *req, int64_t res);
     IoReq io;
 };
 
@@ -142,10 +145,12 @@ typedef struct BlockInfo {
     const char *format; /* "raw" */
     bool readonly;
     bool direct;
-    bool discard;        /* discards are passed on */
-    bool write_zeroes;   /* write-zeroes is to be offered */
-    uint64_t size_bytes; /* multiple of 512 */
-    uint32_t phys_bytes; /* what the host likes to write at once */
+    const char *detect_zeroes; /* off, on, unmap */
+    uint64_t iops_total;       /* 0 no limit */
+    bool discard;              /* discards are passed on */
+    bool write_zeroes;         /* write-zeroes is to be offered */
+    uint64_t size_bytes;       /* multiple of 512 */
+    uint32_t phys_bytes;       /* what the host likes to write at once */
 } BlockInfo;
 
 /* All of one op. */
@@ -203,11 +208,12 @@ void block_detach(Block *block);
 void block_submit(Block *block, BlockReq *req);
 
 /**
- * block_cancel_waiting() - End requests that the host does not have yet
+ * block_cancel() - End requests early
  *
- * Their done() gets -ECANCELED.
+ * Those that the host does not have yet end at once, their done() gets
+ * -ECANCELED; the others end so if the host can.
  */
-void block_cancel_waiting(Block *block);
+void block_cancel(Block *block);
 
 /* Run @batch once after the current completions. The loop's thread. */
 void block_batch(Block *block, IoBatch *batch);

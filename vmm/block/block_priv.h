@@ -46,6 +46,7 @@ struct Block {
     uint64_t iops;  /* 0: no limit */
     int64_t tat_ns; /* when the bucket is empty again */
     List throttled;
+    List with_host; /* requests that are submitted to the loop's queue */
     Timer throttle_timer;
 
     BlockFault *fault; /* owned; NULL: none */
@@ -59,9 +60,10 @@ extern const BlockDriver block_raw;
 
 /* From a driver: the request's run_op came to its end. */
 void block_done(BlockReq *req, int res);
-/* Fills in and submits req->io for the loop's queue. */
+/* Submits one call to the loop's queue; @ended gets bytes or -errno. */
 void block_io(BlockReq *req, IoOp op, int fd, const struct iovec *iov,
-              unsigned niov, uint64_t off);
+              unsigned niov, uint64_t off,
+              void (*ended)(BlockReq *req, int64_t res));
 
 /* --- vectors --------------------------------------------------------------
  */

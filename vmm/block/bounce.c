@@ -34,14 +34,14 @@ static void end_bounce(Raw *raw, int res)
     raw_piece_done(req, res);
 }
 
-static Raw *raw_of_io(IoReq *io)
+static Raw *raw_of(BlockReq *req)
 {
-    return container_of(container_of(io, BlockReq, io)->block, Raw, base);
+    return container_of(req->block, Raw, base);
 }
 
-static void written(IoReq *io, int64_t res)
+static void written(BlockReq *req, int64_t res)
 {
-    Raw *raw = raw_of_io(io);
+    Raw *raw = raw_of(req);
 
     if (res < 0) {
         end_bounce(raw, (int)res);
@@ -57,14 +57,12 @@ static void write_part(Raw *raw)
 
     block_iov_to_buf(req->run_iov, req->run_niov, raw->done,
                      raw->buf + (part_begin(raw) - raw->at), part_used(raw));
-    req->io.done = written;
-    block_io(req, IO_WRITEV, raw->fd, &req->bounce, 1, raw->at);
+    block_io(req, IO_WRITEV, raw->fd, &req->bounce, 1, raw->at, written);
 }
 
-static void was_read(IoReq *io, int64_t res)
+static void was_read(BlockReq *req, int64_t res)
 {
-    Raw *raw = raw_of_io(io);
-    BlockReq *req = raw->bouncing;
+    Raw *raw = raw_of(req);
     uint64_t need = part_begin(raw) - raw->at + part_used(raw);
 
     if (res >= 0 && raw->patching) {
@@ -89,8 +87,7 @@ static void read_part(Raw *raw)
 {
     BlockReq *req = raw->bouncing;
 
-    req->io.done = was_read;
-    block_io(req, IO_READV, raw->fd, &req->bounce, 1, raw->at);
+    block_io(req, IO_READV, raw->fd, &req->bounce, 1, raw->at, was_read);
 }
 
 static void next_part(Raw *raw)

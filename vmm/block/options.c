@@ -10,7 +10,7 @@ static const char *const iface_names[] = { "none", "pflash", NULL };
 static const char *const format_names[] = { "raw", "qcow2", NULL };
 static const char *const aio_names[] = { "off", "native", "io_uring", "threads",
                                          NULL };
-static const char *const detect_names[] = { "off", "on", "unmap", NULL };
+const char *const block_detect_names[] = { "off", "on", "unmap", NULL };
 static const char *const media_names[] = { "disk", "cdrom", NULL };
 
 #define F(field) offsetof(BlockConf, field)
@@ -90,7 +90,7 @@ const OptDesc block_opts[] = {
       .type = OPT_ENUM,
       .off = F(detect_zeroes),
       .def = "off",
-      .names = detect_names,
+      .names = block_detect_names,
       .help = "turn writes of zeroes into efficient ones, and offer "
               "write-zeroes to the guest" },
     { .name = "l2-cache-size",

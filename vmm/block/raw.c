@@ -85,10 +85,8 @@ bool raw_is_aligned(const Raw *raw, const BlockReq *req)
     return !(lens & (raw->req_align - 1));
 }
 
-static void rw_done(IoReq *io, int64_t res)
+static void rw_done(BlockReq *req, int64_t res)
 {
-    BlockReq *req = container_of(io, BlockReq, io);
-
     /* A read past the end: the image was cut after it was opened. */
     if (res >= 0 && (uint64_t)res < req->run_len)
         res = -EIO;
@@ -101,9 +99,8 @@ static void rw(Raw *raw, BlockReq *req)
         bounce_submit(raw, req);
         return;
     }
-    req->io.done = rw_done;
     block_io(req, req->run_op == BLOCK_READ ? IO_READV : IO_WRITEV, raw->fd,
-             req->run_iov, req->run_niov, req->run_off);
+             req->run_iov, req->run_niov, req->run_off, rw_done);
 }
 
 /* --- zeroes and discards ------------------------------------------------- */
@@ -147,9 +144,8 @@ void raw_piece_done(BlockReq *req, int res)
 
 static void zero_range(Raw *raw, BlockReq *req);
 
-static void zero_range_done(IoReq *io, int64_t res)
+static void zero_range_done(BlockReq *req, int64_t res)
 {
-    BlockReq *req = container_of(io, BlockReq, io);
     Raw *raw = raw_of(req);
 
     if (!not_there(res)) {
@@ -183,8 +179,8 @@ static void zero_range(Raw *raw, BlockReq *req)
     }
     mode |= req->run_unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
     req->io.mode = mode;
-    req->io.done = zero_range_done;
-    block_io(req, IO_FALLOCATE, raw->fd, NULL, 0, req->run_off);
+    block_io(req, IO_FALLOCATE, raw->fd, NULL, 0, req->run_off,
+             zero_range_done);
 }
 
 /* A block device that can discard but not zero. */
@@ -195,15 +191,14 @@ static int discard_call(IoReq *io)
     return ioctl(io->fd, BLKDISCARD, range) < 0 ? -errno : 0;
 }
 
-static void discard_done(IoReq *io, int64_t res)
+static void discard_done(BlockReq *req, int64_t res)
 {
-    BlockReq *req = container_of(io, BlockReq, io);
     Raw *raw = raw_of(req);
 
-    if (not_there(res) && io->op == IO_FALLOCATE && raw->is_blk &&
+    if (not_there(res) && req->io.op == IO_FALLOCATE && raw->is_blk &&
         pool_started()) {
-        io->fn = discard_call;
-        block_io(req, IO_CALL, raw->fd, NULL, 0, req->run_off);
+        req->io.fn = discard_call;
+        block_io(req, IO_CALL, raw->fd, NULL, 0, req->run_off, discard_done);
         return;
     }
     if (res == -EOPNOTSUPP)
@@ -219,8 +214,12 @@ static void discard(Raw *raw, BlockReq *req)
         return;
     }
     req->io.mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
-    req->io.done = discard_done;
-    block_io(req, IO_FALLOCATE, raw->fd, NULL, 0, req->run_off);
+    block_io(req, IO_FALLOCATE, raw->fd, NULL, 0, req->run_off, discard_done);
+}
+
+static void flush_done(BlockReq *req, int64_t res)
+{
+    raw_finish(req, (int)res);
 }
 
 /* --- dispatch ------------------------------------------------------------ */
@@ -244,7 +243,7 @@ static void raw_run(Raw *raw, BlockReq *req)
         if (raw->base.info.readonly)
             raw_finish(req, 0);
         else
-            block_io(req, IO_FDATASYNC, raw->fd, NULL, 0, 0);
+            block_io(req, IO_FDATASYNC, raw->fd, NULL, 0, 0, flush_done);
         break;
     }
 }
@@ -253,7 +252,6 @@ static void raw_submit(Block *block, BlockReq *req)
 {
     Raw *raw = container_of(block, Raw, base);
 
-    req->io.done = NULL;
     if (raw_changes(req) && (!list_empty(&raw->held) || !admit(raw, req)))
         list_add_tail(&raw->held, &req->link);
     else

@@ -559,11 +559,10 @@ static bool cancel_in_ring(IoQueue *ioq, IoReq *req)
     return true;
 }
 
-void ioq_orphan(IoReq *req, void (*release)(IoReq *req, int64_t res))
+void ioq_cancel(IoReq *req)
 {
     IoQueue *ioq = req->ioq;
 
-    req->done = release;
     if (req->in_kernel) {
         cancel_in_ring(ioq, req);
     } else if (!list_empty(&req->link)) { /* in the backlog */
@@ -573,6 +572,12 @@ void ioq_orphan(IoReq *req, void (*release)(IoReq *req, int64_t res))
         list_add_tail(&ioq->failed, &req->link);
     }
     loop_post(ioq->loop, &ioq->again); /* a turn, so that the hook runs */
+}
+
+void ioq_orphan(IoReq *req, void (*release)(IoReq *req, int64_t res))
+{
+    req->done = release;
+    ioq_cancel(req);
 }
 
 void io_batch_init(IoBatch *batch, LoopFn *fn, void *opaque)

@@ -102,11 +102,19 @@ void ioq_submit(IoQueue *ioq, IoReq *req);
 unsigned ioq_in_flight(const IoQueue *ioq);
 
 /**
+ * ioq_cancel() - Ask for an early end of a submitted request
+ *
+ * done() comes as always: with -ECANCELED or another error when it was not
+ * begun or could be interrupted, else with its result.
+ */
+void ioq_cancel(IoReq *req);
+
+/**
  * ioq_orphan() - Give up on a request that does not end
  * @release: called instead of done when the kernel lets go of it, perhaps
  *           never; frees the storage
  *
- * Tries to cancel it, too.  Until @release the request, its vector and the
+ * Cancels it, too.  Until @release the request, its vector and the
  * memory it points at must stay.  Used when the deadline of a deactivation has
  * passed.
  */

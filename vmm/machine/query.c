@@ -126,10 +126,11 @@ static json_t *inserted(const BlockInfo *info)
         " s:{s:b, s:b, s:b}, s:{s:s, s:s, s:I}}",
         "file", info->file, "node-name", info->id, "drv", info->format, "ro",
         info->readonly, "encrypted", 0, "bps", 0, "bps_rd", 0, "bps_wr", 0,
-        "iops", 0, "iops_rd", 0, "iops_wr", 0, "detect_zeroes", "off",
-        "write_threshold", (json_int_t)0, "cache", "writeback", 1, "direct",
-        info->direct, "no-flush", 0, "image", "filename", info->file, "format",
-        info->format, "virtual-size", (json_int_t)info->size_bytes);
+        "iops", (int)info->iops_total, "iops_rd", 0, "iops_wr", 0,
+        "detect_zeroes", info->detect_zeroes, "write_threshold", (json_int_t)0,
+        "cache", "writeback", 1, "direct", info->direct, "no-flush", 0, "image",
+        "filename", info->file, "format", info->format, "virtual-size",
+        (json_int_t)info->size_bytes);
 }
 
 json_t *machine_query_block(const Machine *m)

@@ -547,7 +547,7 @@ static void blk_unrealize(VirtioDev *vdev)
 
 static void blk_stop(VirtioDev *vdev)
 {
-    block_cancel_waiting(blk_of(vdev)->block);
+    block_cancel(blk_of(vdev)->block);
 }
 
 extern const VirtioClass virtio_blk;

@@ -613,7 +613,7 @@ static void test_throttle(void **state)
     assert_int_equal(run_due(f, t, N), 10); /* a burst of 100 ms */
     clock_set_virtual(now_ns + 100000001);
     assert_int_equal(run_due(f, t, N), 20);
-    block_cancel_waiting(f->block);
+    block_cancel(f->block);
     assert_int_equal(run_due(f, t, N), N);
     assert_int_equal(t[N - 1].res, -ECANCELED);
     assert_int_equal(t[19].res, 0);
