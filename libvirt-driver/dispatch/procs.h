@@ -63,6 +63,7 @@ PROC(domain_get_vcpus_flags);
 PROC(domain_get_vcpus);
 PROC(domain_get_vcpu_pin_info);
 PROC(domain_has_managed_save);
+PROC(domain_get_messages);
 gboolean check_xml_desc(RpcCall *call, gconstpointer args, GError **error);
 gboolean check_vcpus_flags(RpcCall *call, gconstpointer args, GError **error);
 

@@ -318,3 +318,23 @@ PROC(domain_has_managed_save)
     r->value = 0; /* there is no managed save that could have made one */
     return CALL_DONE;
 }
+
+/* A tainted domain is all there is to tell; deprecations are not tracked. */
+PROC(domain_get_messages)
+{
+    const wire_a_dom_flags *a = args;
+    wire_r_messages *r = ret;
+    g_autoptr(Domain) dom = NULL;
+
+    if (!call_check_flags(call, a->flags,
+                          VIR_DOMAIN_MESSAGE_DEPRECATION |
+                              VIR_DOMAIN_MESSAGE_TAINTING,
+                          error) ||
+        !(dom = call_lookup(call, &a->dom, error)))
+        return CALL_FAILED;
+    if (a->flags == VIR_DOMAIN_MESSAGE_DEPRECATION)
+        return CALL_DONE;
+    r->list.list_val = domain_get_messages(dom);
+    r->list.list_len = g_strv_length(r->list.list_val);
+    return CALL_DONE;
+}

@@ -396,7 +396,7 @@ static const RpcProc remote_procs[] = {
     { 422, "virDomainBackupGetXMLDesc", FROM(DOMAIN), HI | RO },
     { 424, "virDomainAuthorizedSSHKeysGet", FROM(DOMAIN), 0 },
     { 425, "virDomainAuthorizedSSHKeysSet", FROM(DOMAIN), 0 },
-    { 426, "virDomainGetMessages", FROM(DOMAIN), RO },
+    { 426, "virDomainGetMessages", FROM(DOMAIN), RO, A(dom_flags), R(messages), proc_domain_get_messages },
     { 427, "virDomainStartDirtyRateCalc", FROM(DOMAIN), 0 },
     { 428, "virNodeDeviceDefineXML", FROM(NODEDEV), 0 },
     { 429, "virNodeDeviceUndefine", FROM(NODEDEV), HI },

@@ -12,16 +12,17 @@ EXTRA_DIST += %D%/remote.x
 BUILT_SOURCES += %D%/remote_xdr.h %D%/remote_xdr.inc
 CLEANFILES += %D%/remote_xdr.h %D%/remote_xdr.inc
 
-%D%/remote_xdr.h: %D%/remote.x
+%D%/remote_xdr.h: %D%/remote.x %D%/sources.mk
 	$(AM_V_GEN)$(MKDIR_P) %D% && rm -f $@-t && \
 	$(RPCGEN) -i 0 -h -o $@-t $(srcdir)/%D%/remote.x && \
 	$(SED) -e 's/_[A-Z_]*RPCGEN/_REMOTE_XDR_H/' $@-t > $@-u && \
 	rm -f $@-t && mv $@-u $@
 
-%D%/remote_xdr.inc: %D%/remote.x
+%D%/remote_xdr.inc: %D%/remote.x %D%/sources.mk
 	$(AM_V_GEN)$(MKDIR_P) %D% && rm -f $@-t && \
 	$(RPCGEN) -i 0 -c -o $@-t $(srcdir)/%D%/remote.x && \
-	$(SED) -e '/^#include/d' $@-t > $@-u && rm -f $@-t && mv $@-u $@
+	$(SED) -e '/^#include/d' -e 's/xdr_string (/xdr_string_checked (/' \
+	    $@-t > $@-u && rm -f $@-t && mv $@-u $@
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/rpc/test_codec

@@ -343,6 +343,12 @@ void domain_get_info(Domain *dom, DomainInfo *ret_info)
                       131072,     2,           dom->id > 0 ? 1500000000u : 0 };
 }
 
+char **domain_get_messages(Domain *dom)
+{
+    return g_strsplit("tainted: custom monitor control commands issued", "|",
+                      -1);
+}
+
 gboolean domain_is_active(Domain *dom)
 {
     return dom->id > 0;

@@ -598,6 +598,7 @@ static void test_virsh(void **state)
         { "resume vm", "Domain 'vm' resumed" },
         { "list", "running" },
         { "dominfo vm", "CPU time:       1.5s" },
+        { "dominfo vm", "tainted: custom monitor control commands issued" },
         { "domid vm", "1" },
         { "vcpuinfo vm", "CPU Affinity:   yy" },
         { "vcpucount vm", "2" },
