@@ -46,7 +46,7 @@ void driver_list_add(Driver *drv, Domain *dom)
 
 void driver_list_remove(Driver *drv, Domain *dom)
 {
-    g_autoptr(Domain) keep = domain_ref(dom);
+    g_autoptr(Domain) keep G_GNUC_UNUSED = domain_ref(dom);
     g_autofree char *name = domain_name(dom);
 
     g_mutex_lock(&drv->list_lock);

@@ -176,7 +176,7 @@ static void end_operations(DomainProc *proc, GError *start_error)
 void proc_ended(DomainProc *proc)
 {
     static const EndReason not_started = { VIR_DOMAIN_SHUTOFF_FAILED, 0 };
-    g_autoptr(DomainProc) keep = proc_ref(proc);
+    g_autoptr(DomainProc) keep G_GNUC_UNUSED = proc_ref(proc);
     g_autoptr(GError) start_error = NULL;
     EndReason reason = end_reason(proc);
 

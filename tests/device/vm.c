@@ -288,7 +288,8 @@ static void send_all(Vm *vm, int fd, const char *buf, size_t len)
 }
 
 /* One request, one reply: what follows "OK". Static storage. */
-static const char *request(Vm *vm, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static const char *
+request(Vm *vm, const char *fmt, ...)
 {
     static char line[2 * CHUNK + 256];
     VmDeadline deadline = vm_deadline();

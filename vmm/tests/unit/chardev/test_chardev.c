@@ -123,7 +123,8 @@ static int parse_new(User *u, const char *text, Err *e)
     return r;
 }
 
-static void start(User *u, unsigned flags, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void start(User *u, unsigned flags,
+                                                        const char *fmt, ...)
 {
     char text[256];
     Err e = ERR_INIT;
