@@ -107,8 +107,7 @@ void adopt_all(Driver *drv)
         domain_post(g_ptr_array_index(active, i), adopt_task, NULL);
 }
 
-/* ---- The monitor answers again
- * ------------------------------------------------------ */
+/* ---- The monitor answers again ---------------------------------------- */
 
 static void take_state(DomainProc *proc, QmpRunState state)
 {

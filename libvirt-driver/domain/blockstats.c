@@ -99,8 +99,7 @@ void domain_get_block_table_async(Domain *dom, DomainBlockTableDone done,
     op_submit(op);
 }
 
-/* ---- One disk
- * ------------------------------------------------------------------- */
+/* ---- One disk --------------------------------------------------------- */
 
 typedef struct DiskCall {
     char *alias; /* owned; "": all disks */

@@ -35,8 +35,7 @@ static void submit(Domain *dom, const char *name, void (*run)(DomainOp *op),
     op_submit(op_new(dom, name, run, flags, done, user));
 }
 
-/* ---- Suspend and resume
- * -------------------------------------------------------- */
+/* ---- Suspend and resume ----------------------------------------------- */
 
 static void suspend_done(DomainOp *op, json_t *ret, const GError *error)
 {
@@ -107,8 +106,7 @@ void domain_resume_async(Domain *dom, DriverDone done, gpointer user)
     submit(dom, "resume", resume_run, 0, done, user);
 }
 
-/* ---- Shutdown, reboot, reset
- * ------------------------------------------------------- */
+/* ---- Shutdown, reboot, reset ------------------------------------------ */
 
 static const char *poweroff_action(DomainProc *proc)
 {
@@ -189,8 +187,7 @@ void domain_reset_async(Domain *dom, DriverDone done, gpointer user)
     submit(dom, "reset", reset_run, 0, done, user);
 }
 
-/* ---- Monitor commands of clients
- * ------------------------------------------------------- */
+/* ---- Monitor commands of clients -------------------------------------- */
 
 static void command_done(DomainOp *op, json_t *ret, const GError *error)
 {

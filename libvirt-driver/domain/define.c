@@ -177,8 +177,7 @@ gboolean driver_set_autostart(Driver *drv, Domain *dom, gboolean autostart,
     return ok;
 }
 
-/* ---- Rename
- * -------------------------------------------------------------------- */
+/* ---- Rename ----------------------------------------------------------- */
 
 static gboolean rename_check(Driver *drv, Domain *dom, const char *new_name,
                              GError **error)
@@ -242,8 +241,7 @@ gboolean driver_rename(Driver *drv, Domain *dom, const char *new_name,
     return ok;
 }
 
-/* ---- Metadata
- * ------------------------------------------------------------------------ */
+/* ---- Metadata --------------------------------------------------------- */
 
 char *domain_get_metadata(Domain *dom, int type, const char *uri, guint flags,
                           GError **error)
@@ -339,8 +337,7 @@ gboolean domain_set_metadata(Domain *dom, int type, const char *metadata,
     return ok;
 }
 
-/* ---- Transient domains
- * ------------------------------------------------------------------- */
+/* ---- Transient domains ------------------------------------------------ */
 
 /* The domain that CREATE_XML is to start, with @ret_ref to start it from. */
 static Domain *create_locked(Driver *drv, DomainDef *def, DefRef **ret_ref,

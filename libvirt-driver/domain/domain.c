@@ -9,7 +9,7 @@
 #include "util/error.h"
 #include "util/file.h"
 
-/* ---- Definitions that many read ------------------------------------------ */
+/* ---- Definitions that many read --------------------------------------- */
 
 DefRef *def_ref_new(DomainDef *def)
 {
@@ -34,8 +34,7 @@ void def_unref(DefRef *ref)
     g_free(ref);
 }
 
-/* ---- UUIDs ------------------------------------------------------------------
- */
+/* ---- UUIDs ------------------------------------------------------------ */
 
 gboolean uuid_parse(const char *text, guint8 *ret_uuid)
 {
@@ -67,8 +66,7 @@ void uuid_format(const guint8 *u, char *ret_text)
                u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 
-/* ---- The object
- * --------------------------------------------------------------- */
+/* ---- The object ------------------------------------------------------- */
 
 Domain *domain_new(Driver *drv, const guint8 *uuid, const char *name)
 {
@@ -206,8 +204,7 @@ void domain_take_def(Domain *dom, DefRef *def)
     def_unref(old);
 }
 
-/* ---- A run
- * -------------------------------------------------------------------- */
+/* ---- A run ------------------------------------------------------------ */
 
 DomainProc *proc_new(Domain *dom)
 {
@@ -276,8 +273,7 @@ void proc_post(DomainProc *proc, ProcFn fn)
     domain_post(proc->dom, proc_task, task);
 }
 
-/* ---- Facts from memory
- * ----------------------------------------------------------- */
+/* ---- Facts from memory ------------------------------------------------ */
 
 void domain_get_state(Domain *dom, int *ret_state, int *ret_reason)
 {

@@ -56,7 +56,7 @@ typedef struct DriverPaths {
     char *cache;
 } DriverPaths;
 
-/* ---- Strands and timers: strand.c -------------------------------------- */
+/* ---- Strands and timers: strand.c ------------------------------------- */
 
 typedef void (*StrandFn)(Domain *dom, gpointer data);
 /* Runs @fn on the domain's strand; a reference keeps the domain until then. */
@@ -73,8 +73,7 @@ DomainTimer *domain_timer_start(Domain *dom, guint delay_ms, StrandFn fn,
 /* On the strand: @fn does not run any more. NULL is fine. */
 void domain_timer_stop(DomainTimer *timer);
 
-/* ---- Operations: job.c ----------------------------------------------------
- */
+/* ---- Operations: job.c ------------------------------------------------ */
 
 typedef struct DomainOp DomainOp;
 struct DomainOp {
@@ -118,8 +117,7 @@ typedef struct OpReply OpReply;
 OpReply *op_reply_new(DomainOp *op, OpReplyFn then);
 void op_reply_cb(gpointer user, json_t *ret, const GError *error);
 
-/* ---- A run of a domain ------------------------------------------------------
- */
+/* ---- A run of a domain ------------------------------------------------ */
 
 typedef enum ProcPhase {
     PROC_STARTING,
@@ -236,8 +234,7 @@ struct Driver {
     g_autoptr(GMutexLocker) domain_locker G_GNUC_UNUSED =                      \
         g_mutex_locker_new(&(dom)->lock)
 
-/* ---- domain.c --------------------------------------------------------------
- */
+/* ---- domain.c --------------------------------------------------------- */
 
 Domain *domain_new(Driver *drv, const guint8 *uuid, const char *name);
 DefRef *domain_def_snapshot(Domain *dom); /* current definition */
@@ -253,8 +250,7 @@ char *domain_name(Domain *dom);
 gboolean uuid_parse(const char *text, guint8 *ret_uuid);
 void uuid_format(const guint8 *uuid, char *ret_text); /* 37 bytes */
 
-/* ---- driver.c ---------------------------------------------------------------
- */
+/* ---- driver.c --------------------------------------------------------- */
 
 void driver_count_active(Driver *drv, int delta);
 int driver_next_id(Driver *drv);
@@ -276,8 +272,7 @@ void driver_set_fault(Driver *drv, const char *step);
 /* Should this step fail for a test? */
 gboolean driver_fault(Driver *drv, const char *step, GError **error);
 
-/* ---- events.c ---------------------------------------------------------------
- */
+/* ---- events.c --------------------------------------------------------- */
 
 void event_lifecycle(Domain *dom, int type, int detail);
 void event_lifecycle_name(Domain *dom, const char *name, int type, int detail);
@@ -290,8 +285,7 @@ void event_value(Domain *dom, int event_id, gint64 value);
 void event_monitor(Domain *dom, const QmpEvent *event);
 void events_free(Driver *drv);
 
-/* ---- Files: paths.c, persist.c, status.c
- * -------------------------------------- */
+/* ---- Files: paths.c, persist.c, status.c ------------------------------ */
 
 void paths_init(DriverPaths *paths, const DriverConfig *config);
 void paths_fini(DriverPaths *paths);
@@ -314,14 +308,12 @@ void status_update(Domain *dom);
 void status_load_all(Driver *drv);
 void adopt_all(Driver *drv);
 
-/* ---- vmm_run.c
- * ---------------------------------------------------------------- */
+/* ---- vmm_run.c -------------------------------------------------------- */
 
 /* What a VMM can do; asks it, without rights, when it is not known yet. */
 VmmInfo *driver_probe(Driver *drv, const char *binary, GError **error);
 
-/* ---- A start and an end: prepare.c, start.c, stop.c, adopt.c
- * ------------------- */
+/* ---- A start and an end: prepare.c, start.c, stop.c, adopt.c ---------- */
 
 struct LaunchPlan;
 /* Opens what the domain needs; @plan gets argv and descriptors. */

@@ -16,8 +16,7 @@
 #include "util/file.h"
 #include "util/log.h"
 
-/* ---- The list
- * ------------------------------------------------------------------ */
+/* ---- The list --------------------------------------------------------- */
 
 static guint uuid_hash(gconstpointer key)
 {
@@ -268,8 +267,7 @@ char **driver_list_inactive_names(Driver *drv, int max)
     return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
 
-/* ---- Ids and users
- * ----------------------------------------------------------------- */
+/* ---- Ids and users ---------------------------------------------------- */
 
 int driver_next_id(Driver *drv)
 {
@@ -382,8 +380,7 @@ void driver_uid_release(Driver *drv, uid_t uid)
     uid_set(drv, uid, FALSE);
 }
 
-/* ---- Begin and end
- * -------------------------------------------------------------------- */
+/* ---- Begin and end ---------------------------------------------------- */
 
 const DriverConfig *driver_config(Driver *drv)
 {

@@ -38,7 +38,7 @@ typedef struct DomainIdent {
 void domain_ident_clear(DomainIdent *ident);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DomainIdent, domain_ident_clear)
 
-/* ---- News ---------------------------------------------------------- */
+/* ---- News ------------------------------------------------------------- */
 
 /* One event of a domain; fields beyond `dom` depend on `id`. */
 typedef struct DriverEvent {
@@ -72,7 +72,7 @@ typedef struct DriverListener {
     void (*busy)(gpointer user, gboolean busy);
 } DriverListener;
 
-/* ---- The driver ---------------------------------------------------- */
+/* ---- The driver ------------------------------------------------------- */
 
 /* Keys of stratovirt.conf and what the daemon was told; all strings owned. */
 typedef struct DriverConfig {
@@ -132,7 +132,7 @@ char *driver_domain_capabilities_xml(Driver *drv, const char *emulator,
 /* Host UUID in text form, borrowed. */
 const char *driver_host_uuid(Driver *drv);
 
-/* ---- Look-ups: from memory ------------------------------------------ */
+/* ---- Look-ups: from memory -------------------------------------------- */
 
 Domain *domain_ref(Domain *dom);
 void domain_unref(Domain *dom);
@@ -156,7 +156,7 @@ int driver_num_inactive(Driver *drv);
 int driver_list_ids(Driver *drv, int *ret_ids, int max);
 char **driver_list_inactive_names(Driver *drv, int max);
 
-/* ---- Facts about one domain: from memory ---------------------------- */
+/* ---- Facts about one domain: from memory ------------------------------ */
 
 typedef struct DomainInfo {
     int state;
@@ -247,7 +247,7 @@ typedef struct DomainMemoryStat {
 int domain_get_memory_stats(Domain *dom, DomainMemoryStat *ret_stats, int max,
                             GError **error);
 
-/* ---- Definitions ----------------------------------------------------- */
+/* ---- Definitions ------------------------------------------------------ */
 
 #define DRIVER_DEFINE_FLAGS VIR_DOMAIN_DEFINE_VALIDATE
 Domain *driver_define(Driver *drv, const char *xml, guint flags,
@@ -338,7 +338,7 @@ void domain_get_block_table_async(Domain *dom, DomainBlockTableDone done,
 void domain_monitor_command_async(Domain *dom, const char *command, guint flags,
                                   DriverDone done, gpointer user);
 
-/* ---- Console ----------------------------------------------------------- */
+/* ---- Console ---------------------------------------------------------- */
 
 #define DRIVER_CONSOLE_FLAGS                                                   \
     (VIR_DOMAIN_CONSOLE_FORCE | VIR_DOMAIN_CONSOLE_SAFE)

@@ -53,8 +53,7 @@ void driver_limits(Driver *drv, DomainCapsLimits *ret_limits)
     ret_limits->device_substitution = drv->config->device_substitution;
 }
 
-/* ---- Capabilities
- * ---------------------------------------------------------------- */
+/* ---- Capabilities ----------------------------------------------------- */
 
 /* Borrowed views of what host/ found, in the shape that conf/ prints. */
 typedef struct CapsView {
@@ -146,8 +145,7 @@ char *driver_domain_capabilities_xml(Driver *drv, const char *emulator,
     return g_string_free(text, FALSE);
 }
 
-/* ---- Autostart
- * --------------------------------------------------------------------- */
+/* ---- Autostart -------------------------------------------------------- */
 
 static void autostart_done(gpointer user, Domain *dom, const char *text,
                            const GError *error)

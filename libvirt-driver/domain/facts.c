@@ -88,8 +88,7 @@ void domain_get_info(Domain *dom, DomainInfo *ret_info)
         process_facts(pid, ret_info);
 }
 
-/* ---- vCPUs
- * ---------------------------------------------------------------------- */
+/* ---- vCPUs ------------------------------------------------------------ */
 
 static void vcpu_clear(gpointer data)
 {
@@ -171,8 +170,7 @@ GArray *domain_get_vcpus(Domain *dom, gsize cpumap_bytes, GError **error)
     return list;
 }
 
-/* ---- Memory
- * ---------------------------------------------------------------------- */
+/* ---- Memory ----------------------------------------------------------- */
 
 int domain_get_memory_stats(Domain *dom, DomainMemoryStat *ret_stats, int max,
                             GError **error)
@@ -198,8 +196,7 @@ int domain_get_memory_stats(Domain *dom, DomainMemoryStat *ret_stats, int max,
     return MAX(n, 0);
 }
 
-/* ---- Interfaces
- * -------------------------------------------------------------------- */
+/* ---- Interfaces ------------------------------------------------------- */
 
 static gint64 iface_counter(const char *ifname, const char *counter)
 {
@@ -236,9 +233,7 @@ gboolean domain_get_iface_stats(Domain *dom, const char *device,
     return TRUE;
 }
 
-/* ---- Disks
- * ----------------------------------------------------------------------------
- */
+/* ---- Disks ------------------------------------------------------------ */
 
 static gboolean image_facts(const char *path, DomainBlockInfo *ret,
                             GError **error)

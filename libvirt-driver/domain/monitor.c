@@ -25,8 +25,7 @@ enum {
     END_GRACE_MS = 10000, /* from the monitor's end to the process's */
 };
 
-/* ---- Events
- * ------------------------------------------------------------------- */
+/* ---- Events ----------------------------------------------------------- */
 
 static void on_stop(DomainProc *proc, const QmpEvent *event)
 {
@@ -210,8 +209,7 @@ static void event_task(Domain *dom, gpointer data)
     g_free(task);
 }
 
-/* ---- The client's calls
- * ------------------------------------------------------------ */
+/* ---- The client's calls ----------------------------------------------- */
 
 static void ready_task(DomainProc *proc)
 {
@@ -293,8 +291,7 @@ static void client_closed(gpointer user, const GError *why)
 static const QmpListener client_listener = { client_ready, client_event,
                                              client_stuck, client_closed };
 
-/* ---- Connecting
- * ----------------------------------------------------------------------- */
+/* ---- Connecting ------------------------------------------------------- */
 
 /* Below a directory descriptor, so that no length of path matters. */
 int connect_unix_at(const char *dir, const char *name, GError **error)
@@ -350,8 +347,7 @@ void proc_close_monitor(DomainProc *proc)
     g_clear_pointer(&proc->qmp, qmp_client_unref); /* it holds the run */
 }
 
-/* ---- What the VMM tells about itself
- * --------------------------------------------------- */
+/* ---- What the VMM tells about itself ---------------------------------- */
 
 void proc_take_threads(DomainProc *proc, json_t *cpus)
 {

@@ -93,8 +93,7 @@ static gboolean prep_open(Prep *prep, const char *what, const char *path,
     return TRUE;
 }
 
-/* ---- Directory, identity, log
- * ------------------------------------------------- */
+/* ---- Directory, identity, log ----------------------------------------- */
 
 /* Flat but for the mount point of /dev. */
 void remove_private_dir(const char *path)
@@ -199,8 +198,7 @@ static gboolean step_exit_record(Prep *prep, GError **error)
     return TRUE;
 }
 
-/* ---- Sockets
- * -------------------------------------------------------------------- */
+/* ---- Sockets ---------------------------------------------------------- */
 
 /* Binds below a directory descriptor, so that the length of its path does not
  * matter and no link on the way is followed twice. */
@@ -257,8 +255,7 @@ static gboolean step_monitor(Prep *prep, GError **error)
     return TRUE;
 }
 
-/* ---- Devices
- * ------------------------------------------------------------------------ */
+/* ---- Devices ---------------------------------------------------------- */
 
 static gboolean step_kvm(Prep *prep, GError **error)
 {
@@ -472,8 +469,7 @@ static gboolean step_argv(Prep *prep, GError **error)
     return TRUE;
 }
 
-/* ---- All of it
- * ------------------------------------------------------------------------- */
+/* ---- All of it -------------------------------------------------------- */
 
 static gboolean step_probe(Prep *prep, GError **error)
 {

@@ -21,8 +21,7 @@ enum {
     LOG_TAIL_LINES = 8,
 };
 
-/* ---- One-shot waits ---------------------------------------------------------
- */
+/* ---- One-shot waits --------------------------------------------------- */
 
 typedef struct FdWait {
     gatomicrefcount refs; /* proc->waits, loop */
@@ -130,8 +129,7 @@ void proc_detach(DomainProc *proc, const GError *why)
     proc_unref(mine);
 }
 
-/* ---- The end of a process
- * -------------------------------------------------------- */
+/* ---- The end of a process --------------------------------------------- */
 
 static void proc_dead(DomainProc *proc)
 {
@@ -153,8 +151,7 @@ void proc_kill(DomainProc *proc, int sig)
                   (int)proc->pid, g_strerror(errno));
 }
 
-/* ---- Identity
- * ---------------------------------------------------------------------- */
+/* ---- Identity --------------------------------------------------------- */
 
 gboolean pid_start_time(pid_t pid, guint64 *ret_start_time)
 {
@@ -182,9 +179,7 @@ char *host_boot_id(void)
     return g_strstrip(text);
 }
 
-/* ---- Log
- * ------------------------------------------------------------------------------
- */
+/* ---- Log -------------------------------------------------------------- */
 
 /* The last lines of @text, control characters made harmless. */
 static char *last_lines(char *text)

@@ -46,8 +46,7 @@ void start_fail(DomainProc *proc, const GError *why)
     proc_check_end(proc);
 }
 
-/* ---- Begin
- * ------------------------------------------------------------------------ */
+/* ---- Begin ------------------------------------------------------------ */
 
 static DomainDef *live_definition(Domain *dom, const DefRef *from)
 {
@@ -58,13 +57,30 @@ static DomainDef *live_definition(Domain *dom, const DefRef *from)
     return live;
 }
 
-/* From here on the domain counts as active. */
-static DomainProc *start_begin(DomainOp *op, DomainDef *live)
+/* The domain becomes active under define_lock, so that nobody removes or
+ * renames it meanwhile.  NULL: it cannot start, as @error says. */
+static DomainProc *begin_locked(DomainOp *op, DomainDef **ret_live,
+                                GError **error)
 {
     Domain *dom = op->dom;
-    DomainProc *proc = proc_new(dom);
-    DefRef *ref = def_ref_new(domain_def_copy(live));
+    g_autoptr(DefRef) from = NULL;
+    DomainDef *live;
+    DomainProc *proc;
+    DefRef *ref;
 
+    if (dom->id >= 0 || dom->removed) {
+        if (dom->removed)
+            vir_error_set(error, VIR_ERR_NO_DOMAIN,
+                          "the domain '%s' was undefined", dom->name);
+        else
+            vir_error_set(error, VIR_ERR_OPERATION_INVALID,
+                          "domain is already running");
+        return NULL;
+    }
+    from = op->def ? def_ref(op->def) : domain_def_snapshot(dom);
+    live = *ret_live = live_definition(dom, from);
+    ref = def_ref_new(domain_def_copy(live));
+    proc = proc_new(dom);
     proc->start_op = op_ref(op);
     proc->paused_start = op->flags & VIR_DOMAIN_START_PAUSED;
     proc->autodestroy = op->flags & VIR_DOMAIN_START_AUTODESTROY;
@@ -86,8 +102,19 @@ static DomainProc *start_begin(DomainOp *op, DomainDef *live)
     return proc;
 }
 
-/* ---- Launch
- * ------------------------------------------------------------------------- */
+static DomainProc *start_begin(DomainOp *op, DomainDef **ret_live,
+                               GError **error)
+{
+    Driver *drv = op->dom->drv;
+    DomainProc *proc;
+
+    g_mutex_lock(&drv->define_lock);
+    proc = begin_locked(op, ret_live, error);
+    g_mutex_unlock(&drv->define_lock);
+    return proc;
+}
+
+/* ---- Launch ----------------------------------------------------------- */
 
 static gboolean join_cgroup(DomainProc *proc, LaunchPlan *plan, GError **error)
 {
@@ -146,8 +173,12 @@ static gboolean start_launch(DomainProc *proc, DomainDef *live, GError **error)
 {
     Driver *drv = proc->dom->drv;
     g_autoptr(LaunchPlan) plan = launch_plan_new();
+    DomainCapsLimits limits;
 
-    if (!prepare_host(proc, live, plan, error))
+    driver_limits(drv, &limits);
+    /* Stored definitions were read without asking what the host can do. */
+    if (!domain_def_validate(live, &limits, error) ||
+        !prepare_host(proc, live, plan, error))
         return FALSE;
     domain_take_def(proc->dom, def_ref_new(domain_def_copy(live)));
     if (!status_save(proc, error) || driver_fault(drv, "status", error) ||
@@ -161,30 +192,17 @@ static gboolean start_launch(DomainProc *proc, DomainDef *live, GError **error)
 
 void start_run(DomainOp *op)
 {
-    Domain *dom = op->dom;
-    g_autoptr(DefRef) from = NULL;
     g_autoptr(DomainDef) live = NULL;
-    g_autoptr(DomainProc) proc = NULL;
     g_autoptr(GError) error = NULL;
+    g_autoptr(DomainProc) proc = start_begin(op, &live, &error);
 
-    if (dom->id >= 0) {
-        op_end_set(op, VIR_ERR_OPERATION_INVALID, "domain is already running");
-        return;
-    }
-    if (dom->removed) {
-        op_end_set(op, VIR_ERR_NO_DOMAIN, "the domain '%s' was undefined",
-                   dom->name);
-        return;
-    }
-    from = op->def ? def_ref(op->def) : domain_def_snapshot(dom);
-    live = live_definition(dom, from);
-    proc = start_begin(op, live);
-    if (!start_launch(proc, live, &error))
+    if (!proc)
+        op_end(op, NULL, error);
+    else if (!start_launch(proc, live, &error))
         start_fail(proc, error);
 }
 
-/* ---- After the waits
- * --------------------------------------------------------------------- */
+/* ---- After the waits -------------------------------------------------- */
 
 static void monitor_retry(Domain *dom, gpointer data);
 
@@ -318,9 +336,7 @@ static void start_cont_done(DomainOp *op, json_t *ret, const GError *error)
         start_announce(op->dom->proc);
 }
 
-/* ---- Calls
- * ----------------------------------------------------------------------------------
- */
+/* ---- Calls ------------------------------------------------------------ */
 
 void start_from(Domain *dom, DefRef *ref, guint flags, gconstpointer conn,
                 DriverDone done, gpointer user)

@@ -26,8 +26,7 @@ G_STATIC_ASSERT(G_N_ELEMENTS(state_names) == VIR_DOMAIN_PMSUSPENDED + 1);
 static const char *const phase_names[] = { "starting", "running", "gone" };
 G_STATIC_ASSERT(G_N_ELEMENTS(phase_names) == PROC_PHASE_MAX);
 
-/* ---- Writing
- * --------------------------------------------------------------------- */
+/* ---- Writing ---------------------------------------------------------- */
 
 static void put_text(GString *text, const char *name, const char *value)
 {
@@ -97,8 +96,7 @@ void status_update(Domain *dom)
                   error->message);
 }
 
-/* ---- Reading
- * ------------------------------------------------------------------------ */
+/* ---- Reading ---------------------------------------------------------- */
 
 static char *get_text(xmlNodePtr node, const char *name)
 {

@@ -215,8 +215,7 @@ void proc_check_end(DomainProc *proc)
                                              monitor_drain_over, proc);
 }
 
-/* ---- Destroy
- * --------------------------------------------------------------------- */
+/* ---- Destroy ---------------------------------------------------------- */
 
 static void destroy_give_up(Domain *dom, gpointer data)
 {

@@ -130,8 +130,7 @@ void strands_drain(Driver *drv)
     } while (!strands_idle(drv));
 }
 
-/* ---- Timers ---------------------------------------------------------------
- */
+/* ---- Timers ----------------------------------------------------------- */
 
 static void timer_unref(DomainTimer *timer)
 {

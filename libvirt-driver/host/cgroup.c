@@ -20,8 +20,7 @@
 #define CGROUP2_SUPER_MAGIC 0x63677270
 #define DBUS_TIMEOUT_MS     10000
 
-/* ---- Names
- * -------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------ */
 
 /* systemd's rules for a part of a unit name, and at most 64 bytes of it. */
 static char *scope_name(const CgroupRequest *req)
@@ -55,8 +54,7 @@ static char *machine_name(const CgroupRequest *req)
     return g_string_free(name, FALSE);
 }
 
-/* ---- D-Bus
- * --------------------------------------------------------------------- */
+/* ---- D-Bus ------------------------------------------------------------ */
 
 static gboolean call_machined(GDBusConnection *bus, const CgroupRequest *req,
                               GError **error)
@@ -112,8 +110,7 @@ static gboolean call_systemd(GDBusConnection *bus, const CgroupRequest *req,
     return reply != NULL;
 }
 
-/* ---- Where is it?
- * ----------------------------------------------------------------- */
+/* ---- Where is it? ----------------------------------------------------- */
 
 /* Path of a process in the unified hierarchy, "" when it has none. */
 static char *process_path(pid_t pid)
@@ -187,8 +184,7 @@ static char *scope_by_hand(const CgroupRequest *req)
     return g_steal_pointer(&path);
 }
 
-/* ---- Groups below the scope
- * ---------------------------------------------------------- */
+/* ---- Groups below the scope ------------------------------------------- */
 
 static gboolean write_file(const char *dir, const char *file, const char *text,
                            GError **error)

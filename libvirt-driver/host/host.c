@@ -15,8 +15,7 @@
 #define NODE_DIR "/sys/devices/system/node"
 #define DMI_DIR  "/sys/class/dmi/id"
 
-/* ---- Memory
- * ----------------------------------------------------------------------- */
+/* ---- Memory ----------------------------------------------------------- */
 
 static guint64 free_kib(const char *meminfo)
 {
@@ -83,9 +82,7 @@ int host_get_memory_stats(int cell, HostStat *ret_stats, GError **error)
     return n;
 }
 
-/* ---- Names
- * ----------------------------------------------------------------------------
- */
+/* ---- Names ------------------------------------------------------------ */
 
 char *host_get_hostname(void)
 {
@@ -176,9 +173,7 @@ char *host_get_uuid(const char *configured, const char *source, GError **error)
     return uuid ? g_steal_pointer(&uuid) : g_uuid_string_random();
 }
 
-/* ---- Firmware
- * -----------------------------------------------------------------------------
- */
+/* ---- Firmware --------------------------------------------------------- */
 
 char *host_get_sysinfo_xml(GError **error)
 {

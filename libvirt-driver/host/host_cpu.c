@@ -13,8 +13,7 @@
 #define CPU_DIR  "/sys/devices/system/cpu"
 #define NODE_DIR "/sys/devices/system/node"
 
-/* ---- Topology
- * ---------------------------------------------------------------------- */
+/* ---- Topology --------------------------------------------------------- */
 
 static int topology(guint cpu, const char *what, int absent)
 {
@@ -136,8 +135,7 @@ GPtrArray *host_get_cells(void)
     return cells;
 }
 
-/* ---- Node info
- * ------------------------------------------------------------------------ */
+/* ---- Node info -------------------------------------------------------- */
 
 /* Different sockets, most cores in one socket, most threads in one core. */
 static void count_cell(const HostCell *cell, HostNodeInfo *info)
@@ -241,9 +239,7 @@ int host_get_cpu_map(guint8 **ret_map, gsize *ret_map_bytes, guint *ret_online,
     return max + 1;
 }
 
-/* ---- Times
- * ----------------------------------------------------------------------------
- */
+/* ---- Times ------------------------------------------------------------ */
 
 /* The numbers behind "cpuN " or "cpu " at the start of a line. */
 static const char *find_cpu_line(const char *text, int cpu)

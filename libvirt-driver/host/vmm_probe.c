@@ -61,8 +61,7 @@ void vmm_info_unref(VmmInfo *info)
     g_free(info);
 }
 
-/* ---- The document
- * -------------------------------------------------------------- */
+/* ---- The document ----------------------------------------------------- */
 
 static const char *get_string(json_t *object, const char *key)
 {
@@ -171,8 +170,7 @@ VmmInfo *vmm_info_parse(const char *text, GError **error)
     return info;
 }
 
-/* ---- StratoVirt itself
- * ------------------------------------------------------------ */
+/* ---- StratoVirt itself ------------------------------------------------ */
 
 /* "StratoVirt 2.5.0" or the like: the first word that starts with a digit. */
 static char *version_word(const char *text)
@@ -208,9 +206,7 @@ static VmmInfo *info_from_version(const char *text, GError **error)
     return info;
 }
 
-/* ---- Cache
- * ---------------------------------------------------------------------------
- */
+/* ---- Cache ------------------------------------------------------------ */
 
 static char *file_identity(const char *binary, GError **error)
 {

@@ -180,7 +180,7 @@ static void deadline_passed(gpointer user)
     qmp_client_unref(client);
 }
 
-/* ---- Output ---------------------------------------------------------- */
+/* ---- Output ----------------------------------------------------------- */
 
 static void client_flush(QmpClient *client)
 {
@@ -414,7 +414,7 @@ static void client_ready(gpointer user, guint32 events)
     qmp_client_unref(client);
 }
 
-/* ---- Calls from any thread ---------------------------------------------- */
+/* ---- Calls from any thread -------------------------------------------- */
 
 static void client_begin(gpointer user)
 {

@@ -116,8 +116,7 @@ gboolean launch_spawn(const char *helper, pid_t *ret_pid, int *ret_pidfd,
     return TRUE;
 }
 
-/* ---- The plan as bytes ------------------------------------------------------
- */
+/* ---- The plan as bytes ------------------------------------------------ */
 
 static void put_item(GString *text, const char *key, const char *value)
 {

@@ -57,8 +57,7 @@ static void fail(const char *fmt, ...)
     _exit(EXIT_STEP);
 }
 
-/* ---- Reading the plan -----------------------------------------------------
- */
+/* ---- Reading the plan ------------------------------------------------- */
 
 static void plan_take_fds(Plan *plan, struct msghdr *msg)
 {
@@ -151,8 +150,7 @@ static long plan_number(const Plan *plan, const char *key)
     return text ? parse_number(text, key) : -1;
 }
 
-/* ---- Steps ------------------------------------------------------------------
- */
+/* ---- Steps ------------------------------------------------------------ */
 
 /* Descriptor i of the plan becomes LAUNCH_FIRST_FD + i; all else closes. */
 static void place_fds(Plan *plan)

@@ -23,8 +23,7 @@ typedef struct CollectItem {
     guint index;
 } CollectItem;
 
-/* ---- Values
- * ------------------------------------------------------------------------- */
+/* ---- Values ----------------------------------------------------------- */
 
 static void param_clear(gpointer data)
 {
@@ -60,9 +59,7 @@ static StatsParam *put(GArray *params, int type, const char *fmt, ...)
 #define PUT_STRING(params, v, ...)                                             \
     (put(params, VIR_TYPED_PARAM_STRING, __VA_ARGS__)->value.s = g_strdup(v))
 
-/* ---- Groups
- * ---------------------------------------------------------------------------
- */
+/* ---- Groups ----------------------------------------------------------- */
 
 static void put_state(GArray *params, const DomainInfo *info)
 {
@@ -195,9 +192,7 @@ static void fill_record(StatsRecord *record, Domain *dom, GHashTable *table,
         put_disks(record->params, dom, table);
 }
 
-/* ---- Gathering
- * ----------------------------------------------------------------------------
- */
+/* ---- Gathering -------------------------------------------------------- */
 
 static void record_free(gpointer data)
 {

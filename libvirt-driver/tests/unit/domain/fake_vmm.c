@@ -160,8 +160,7 @@ static void guest_does(const char *what)
                        "action", "report", "reason", "No space left"));
 }
 
-/* ---- Commands
- * ------------------------------------------------------------------- */
+/* ---- Commands --------------------------------------------------------- */
 
 static json_t *query_status(void)
 {
@@ -340,8 +339,7 @@ static void accept_client(void)
     }
 }
 
-/* ---- Command line
- * ------------------------------------------------------------------ */
+/* ---- Command line ----------------------------------------------------- */
 
 /* Value of KEY in "class,key=value,..." into @ret. */
 static int option_key(const char *text, const char *key, char *ret, size_t size)

@@ -19,8 +19,7 @@ enum {
     DEADLINE_S = 60,
 };
 
-/* ---- Events
- * ----------------------------------------------------------------------- */
+/* ---- Events ----------------------------------------------------------- */
 
 static void on_event(gpointer user, const DriverEvent *event)
 {
@@ -74,8 +73,7 @@ void expect_no_event(Harness *h)
                  (char *)g_queue_peek_head(&h->events));
 }
 
-/* ---- Set-up
- * ------------------------------------------------------------------------ */
+/* ---- Set-up ----------------------------------------------------------- */
 
 static void put_file(Harness *h, const char *name)
 {
@@ -156,8 +154,7 @@ int harness_teardown(void **state)
     return 0;
 }
 
-/* ---- Calls
- * -------------------------------------------------------------------------- */
+/* ---- Calls ------------------------------------------------------------ */
 
 Call *call_new(Harness *h)
 {
@@ -221,8 +218,7 @@ void call_fails(Call *call, int code, const char *text)
                  error->code, error->message);
 }
 
-/* ---- Domains
- * ------------------------------------------------------------------------- */
+/* ---- Domains ---------------------------------------------------------- */
 
 char *harness_xml(Harness *h, const char *name, const char *append,
                   const char *more)
@@ -284,9 +280,7 @@ void fake_does(Harness *h, Domain *dom, const char *what)
     g_clear_error(&(GError *){ call_wait(call) });
 }
 
-/* ---- Leaks
- * -----------------------------------------------------------------------------
- */
+/* ---- Leaks ------------------------------------------------------------ */
 
 static int count_dir(const char *path)
 {
