@@ -132,20 +132,22 @@ static const OptDesc qmp_opts[] = {
 static int uri_keys(OptBag *bag, const char *uri, Err *e)
 {
     char host[64];
-    const char *colon;
+    const char *rest = strchr(uri, ':');
+    const char *port = rest ? strchr(rest + 1, ':') : NULL;
+    bool is_unix = rest && rest - uri == 4 && memcmp(uri, "unix", 4) == 0;
+    bool is_tcp = rest && rest - uri == 3 && memcmp(uri, "tcp", 3) == 0;
 
-    if (strncmp(uri, "unix:", 5) == 0 && uri[5] && !strchr(uri + 5, ':'))
-        return opt_bag_add(bag, "path", uri + 5, OPT_KIND_TEXT, e);
-    colon = strncmp(uri, "tcp:", 4) == 0 ? strchr(uri + 4, ':') : NULL;
-    if (!colon || colon - (uri + 4) >= (int)sizeof(host))
+    if (is_unix && rest[1] && !port)
+        return opt_bag_add(bag, "path", rest + 1, OPT_KIND_TEXT, e);
+    if (!is_tcp || !port || port - rest > (int)sizeof(host))
         return err_set(e, EINVAL,
                        "-qmp: '%s' cannot be listened on; it accepts "
                        "unix:PATH and tcp:IP:PORT",
                        uri);
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - (uri + 4)), uri + 4);
+    snprintf(host, sizeof(host), "%.*s", (int)(port - rest - 1), rest + 1);
     if (opt_bag_add(bag, "host", host, OPT_KIND_TEXT, e) < 0)
         return -e->code;
-    return opt_bag_add(bag, "port", colon + 1, OPT_KIND_TEXT, e);
+    return opt_bag_add(bag, "port", port + 1, OPT_KIND_TEXT, e);
 }
 
 /* Builds the socket chardev that serves the monitor. */
