@@ -39,4 +39,8 @@ check_PROGRAMS += tests/unit/rpc/test_server
 tests_unit_rpc_test_server_SOURCES = tests/unit/rpc/test_server.c
 tests_unit_rpc_test_server_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_rpc_test_server_LDADD = librawclient.a $(ROW_rpc) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/rpc/test_polkit
+tests_unit_rpc_test_polkit_SOURCES = tests/unit/rpc/test_polkit.c
+tests_unit_rpc_test_polkit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_rpc_test_polkit_LDADD = librawclient.a $(ROW_rpc) $(TEST_LIBS)
 endif
