@@ -26,6 +26,14 @@ typedef enum HvKind {
     HV_KIND_MAX
 } HvKind;
 
+/* aarch64: where the GICv3 is, 128 KiB of redistributor a vCPU. */
+typedef struct HvGicConf {
+    uint64_t dist_gpa;
+    uint64_t redist_gpa;
+    unsigned redist_vcpus; /* that the first region has room for */
+    uint64_t redist2_gpa;  /* all others */
+} HvGicConf;
+
 typedef struct HvConf {
     HvKind kind;
     const char *device;   /* /dev/kvm or another path; NULL the default */
@@ -35,6 +43,7 @@ typedef struct HvConf {
     unsigned max_vcpus;   /* highest APIC id + 1 that may come */
     bool irqchip;         /* false for machine type none */
     bool pit;             /* x86: in-kernel PIT */
+    HvGicConf gic;        /* aarch64, with @irqchip */
 } HvConf;
 
 int hv_open(Hv **ret_hv, const HvConf *conf, GuestMem *gm, Err *e);
@@ -152,12 +161,13 @@ typedef enum HvBootMode {
     HV_BOOT_REAL,   /* firmware reset vector */
     HV_BOOT_PVH,    /* 32-bit protected, paging off, rbx = start info */
     HV_BOOT_LONG64, /* 64-bit entry, identity paging at cr3, rsi = zero page */
+    HV_BOOT_ARM64,  /* EL1, MMU off, x0 = device tree */
 } HvBootMode;
 
 typedef struct HvBootState {
     HvBootMode mode;
     uint64_t pc;
-    uint64_t arg; /* rbx (PVH), rsi (LONG64) */
+    uint64_t arg; /* rbx (PVH), rsi (LONG64), x0 (ARM64) */
     uint64_t sp;
     uint64_t cr3;
     uint64_t gdt_gpa; /* table already in guest memory */

@@ -9,6 +9,10 @@ libhv_a_SOURCES += %D%/kvm/x86_64/vm.c %D%/kvm/x86_64/vcpu.c \
 	%D%/kvm/x86_64/arch.h %D%/kvm/x86_64/cpuid.c %D%/kvm/x86_64/cpuid.h \
 	%D%/kvm/x86_64/msr.c %D%/kvm/x86_64/msr.h
 endif
+if ARCH_AARCH64
+libhv_a_SOURCES += %D%/kvm/aarch64/vm.c %D%/kvm/aarch64/vcpu.c \
+	%D%/kvm/aarch64/arch.h %D%/kvm/aarch64/gic.c %D%/kvm/aarch64/gic.h
+endif
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/hv/test_gsi tests/unit/hv/test_accel

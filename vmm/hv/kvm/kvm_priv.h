@@ -57,8 +57,11 @@ void kvm_vcpu_kick(HvVcpu *vcpu);
 int kvm_arch_vm_init(KvmVm *vm, const HvConf *conf, Err *e);
 void kvm_arch_vm_fini(KvmVm *vm);
 int kvm_arch_vm_reset(KvmVm *vm);
+/* Before the first interrupt is connected; all vCPUs exist. */
+int kvm_arch_irqchip_finish(KvmVm *vm);
 /* Number of controller pins, and their entries of a routing table. */
 unsigned kvm_arch_pins(const KvmVm *vm);
+unsigned kvm_arch_gsi_max(const KvmVm *vm); /* pins and messages */
 unsigned kvm_arch_num_pin_routes(const KvmVm *vm);
 void kvm_arch_pin_routes(const KvmVm *vm, struct kvm_irq_routing_entry *to);
 /* Id that KVM_CREATE_VCPU takes. */

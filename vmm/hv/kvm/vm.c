@@ -165,7 +165,10 @@ static int kvm_irqfd(Hv *hv, Irq *irq, bool add)
 
 static int kvm_irq_attach(Hv *hv, Irq *irq)
 {
-    return kvm_irqfd(hv, irq, true);
+    KvmVm *vm = container_of(hv, KvmVm, hv);
+    int r = kvm_arch_irqchip_finish(vm);
+
+    return r < 0 ? r : kvm_irqfd(hv, irq, true);
 }
 
 static void kvm_irq_detach(Hv *hv, Irq *irq)
@@ -221,6 +224,15 @@ static int kvm_reset(Hv *hv)
 
 /* --- life ---------------------------------------------------------------- */
 
+static int kvm_start(Hv *hv, Err *e)
+{
+    int r = kvm_arch_irqchip_finish(container_of(hv, KvmVm, hv));
+
+    if (r < 0)
+        return err_sys(e, -r, "KVM cannot start its interrupt controller");
+    return 0;
+}
+
 static int kvm_mem_ignore(void *opaque, const MemRange *range, Err *e)
 {
     return 0;
@@ -248,6 +260,7 @@ static void kvm_close(Hv *hv)
 
 static const HvOps kvm_ops = {
     .close = kvm_close,
+    .start = kvm_start,
     .reset = kvm_reset,
     .ioevent = kvm_ioevent,
     .coalesce = kvm_coalesce,
@@ -330,7 +343,8 @@ static int kvm_create(KvmVm *vm, const HvConf *conf, Err *e)
         r = kvm_arch_vm_init(vm, conf, e);
     if (r < 0)
         return r;
-    gsi_init(&vm->hv.gsi, conf->irqchip ? kvm_arch_pins(vm) : 0, 4096);
+    if (conf->irqchip)
+        gsi_init(&vm->hv.gsi, kvm_arch_pins(vm), kvm_arch_gsi_max(vm));
     if (!vm->hv.gm)
         return 0;
     return gmem_listen(vm->hv.gm, &listener, e);

@@ -148,6 +148,7 @@ static void sregs_boot(struct kvm_sregs *s, const HvBootState *boot)
         break;
     case HV_BOOT_WAIT:
     case HV_BOOT_REAL:
+    default:
         break;
     }
 }

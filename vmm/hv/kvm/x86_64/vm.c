@@ -15,6 +15,7 @@
 
 #define IOAPIC_PINS 24
 #define PIC_PINS    16
+#define KVM_GSI_MAX 4096
 
 static int get_supported_cpuid(KvmVm *vm, Err *e)
 {
@@ -137,11 +138,21 @@ void kvm_arch_vm_fini(KvmVm *vm)
     free(vm->arch.msrs);
 }
 
+int kvm_arch_irqchip_finish(KvmVm *vm)
+{
+    return 0;
+}
+
 /* --- routing ------------------------------------------------------------- */
 
 unsigned kvm_arch_pins(const KvmVm *vm)
 {
     return IOAPIC_PINS;
+}
+
+unsigned kvm_arch_gsi_max(const KvmVm *vm)
+{
+    return KVM_GSI_MAX;
 }
 
 unsigned kvm_arch_num_pin_routes(const KvmVm *vm)
