@@ -181,10 +181,21 @@ static void reads_and_writes_with(const char *device_opts, uint64_t features)
 
 static void reads_and_writes(void **state)
 {
-    reads_and_writes_with("", NO_FEATURES);
-    reads_and_writes_with("", ALL_FEATURES);
-    reads_and_writes_with(",iothread=io", ALL_FEATURES);
-    reads_and_writes_with(",iothread=io,queue-size=4", NO_FEATURES);
+    static const struct {
+        const char *opts;
+        uint64_t features;
+    } with[] = {
+        { "", NO_FEATURES },
+        { "", ALL_FEATURES },
+        { ",iothread=io", ALL_FEATURES },
+        { ",iothread=io,queue-size=4", NO_FEATURES },
+    };
+
+    for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
+        drop_image(state);
+        make_image(state); /* as new */
+        reads_and_writes_with(with[i].opts, with[i].features);
+    }
 }
 
 static void many_at_once(void **state)

@@ -209,6 +209,8 @@ void block_cancel(Block *block)
     }
     if (block->loop && block->iops)
         timer_del(&block->throttle_timer);
+    if (block->fault)
+        fault_cancel(block->fault);
     block->drv->cancel_waiting(block);
     list_for_each(pos, &block->with_host)
         ioq_cancel(&container_of(pos, BlockReq, link)->io);

@@ -124,6 +124,7 @@ struct BlockReq {
     List link; /* waiting, or with the host */
     int64_t start_ns;
     int64_t due_ns; /* fault: delayed until */
+    bool stuck;     /* fault: not to be cancelled */
     bool syncing;   /* the fdatasync of @fua is under way */
     bool zeroing;   /* zeroes are written piece by piece */
     BlockOp run_op; /* what the driver does: detect-zeroes may change it */

@@ -91,6 +91,8 @@ void fault_attach(BlockFault *fault, Loop *loop);
 void fault_detach(BlockFault *fault);
 /* Return: true when the request is dealt with (fails, waits) */
 bool fault_catch(BlockFault *fault, BlockReq *req);
+/* Ends what waits and may be cancelled. */
+void fault_cancel(BlockFault *fault);
 /* Go on after the fault stage. */
 void block_after_fault(BlockReq *req);
 

@@ -11,6 +11,7 @@
  *   COUNT   the rule ends after so many requests
  *   ACTION  EIO, ENOSPC, EAGAIN, ENOMEM: the request fails so
  *           delayN: the host gets it N milliseconds later
+ *           lateN: the same, but it cannot be cancelled, as on a slow disk
  *           hold: it never ends, as on a dead disk
  *
  * Example: -drive file=fault:write@4096*2-EIO+flush-delay50:/tmp/disk,id=d
@@ -32,6 +33,7 @@
 typedef enum FaultAction {
     FAULT_FAIL,
     FAULT_DELAY,
+    FAULT_LATE,
     FAULT_HOLD,
 } FaultAction;
 
@@ -109,9 +111,10 @@ static bool parse_action(const char **p, FaultRule *rule)
         rule->action = FAULT_HOLD;
         return true;
     }
-    if (!skip_word(p, "delay") || !skip_number(p, &ms) || ms > 86400000)
+    rule->action = **p == 'l' ? FAULT_LATE : FAULT_DELAY;
+    if (!skip_word(p, rule->action == FAULT_LATE ? "late" : "delay") ||
+        !skip_number(p, &ms) || ms > 86400000)
         return false;
-    rule->action = FAULT_DELAY;
     rule->delay_ns = (int64_t)ms * 1000000;
     return true;
 }
@@ -225,13 +228,27 @@ bool fault_catch(BlockFault *fault, BlockReq *req)
 
         if (!matches(rule, req))
             continue;
+        req->stuck = rule->action != FAULT_DELAY;
         if (rule->action == FAULT_FAIL)
             block_done(req, rule->code);
-        else if (rule->action == FAULT_DELAY)
+        else if (rule->action != FAULT_HOLD)
             delay(fault, req, rule->delay_ns);
         return true;
     }
     return false;
+}
+
+void fault_cancel(BlockFault *fault)
+{
+    list_for_each_safe(pos, &fault->delayed)
+    {
+        BlockReq *req = container_of(pos, BlockReq, link);
+
+        if (req->stuck)
+            continue;
+        list_del(pos);
+        block_done(req, -ECANCELED);
+    }
 }
 
 void fault_attach(BlockFault *fault, Loop *loop)

@@ -363,6 +363,7 @@ static void handle(BlkReq *req, const uint8_t *hdr)
         read_write(req, load_le64(hdr + 8));
         break;
     case BLK_T_FLUSH:
+        req->io.off = req->io.len = 0;
         submit(req, BLOCK_FLUSH);
         break;
     case BLK_T_GET_ID:

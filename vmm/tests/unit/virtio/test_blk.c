@@ -508,7 +508,7 @@ static void set_flag(void *opaque)
 
 static void delayed_disk(Fixture *f)
 {
-    snprintf(f->spec, sizeof(f->spec), "fault:read@0-delay10000:%s", f->path);
+    snprintf(f->spec, sizeof(f->spec), "fault:read@0-late10000:%s", f->path);
     f->conf.file = f->spec;
     plug(f, "drive=d");
     guest_start(&f->g, F_FLUSH);
@@ -571,12 +571,15 @@ static void test_reset_deadline(void **state)
 }
 
 /* Requests that the host does not have yet do not hold up a reset. */
-static void test_reset_cancels_throttled(void **state)
+static void test_reset_cancels_waiting(void **state)
 {
     Fixture *f = *state;
     Guest *g = &f->g;
 
     f->conf.iops_total = 1;
+    snprintf(f->spec, sizeof(f->spec), "fault:read@2048-delay10000:%s",
+             f->path);
+    f->conf.file = f->spec;
     plug(f, "drive=d");
     guest_start(g, F_FLUSH);
     for (unsigned i = 0; i < 5; i++)
@@ -585,6 +588,14 @@ static void test_reset_cancels_throttled(void **state)
     wait_used(g, 0);
     guest_run(g);
     assert_int_equal(guest_used_idx(g), 1);
+    guest_status(g, 0);
+    guest_run(g);
+    assert_int_equal(g->vdev->status, 0);
+
+    guest_start(g, F_FLUSH);
+    pass_ms(f, 60000);                               /* tokens again */
+    put_request(g, 0, T_IN, 4, DATA_GPA, 512, true); /* is delayed */
+    guest_kick(g);
     guest_status(g, 0);
     guest_run(g);
     assert_int_equal(g->vdev->status, 0);
@@ -608,7 +619,7 @@ int main(void)
         T(test_host_error),
         T(test_pause_waits),
         T(test_reset_deadline),
-        T(test_reset_cancels_throttled),
+        T(test_reset_cancels_waiting),
 #undef T
     };
 
