@@ -57,9 +57,12 @@ static void wake_ready(void *opaque, uint32_t events)
     Loop *loop = opaque;
     uint64_t n;
 
-    atomic_store(&loop->wake_sent, false);
     if (read(loop->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
         log_warn_rated("loop %s: cannot read its eventfd", loop->name);
+    /* Last: a signal sent in between would be read away and still count as
+     * sent, and nobody would ever signal again.  Its work is already queued,
+     * and the turn that follows runs it. */
+    atomic_store(&loop->wake_sent, false);
 }
 
 int loop_new(Loop **ret_loop, const char *name, Err *e)

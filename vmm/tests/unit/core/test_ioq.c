@@ -4,6 +4,7 @@
 
 #include "core/ioq.h"
 #include "core/pool.h"
+#include "core/thread.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -428,6 +430,50 @@ static void test_pool_limits(void **state)
     loop_free(loop);
 }
 
+/* --- waking a loop from other threads ------------------------------------ */
+
+typedef struct Poster {
+    Loop *loop;
+    Thread thread;
+    Work works[4];
+} Poster;
+
+#define NUM_POSTS 100000
+
+static void posted_work(void *opaque)
+{
+}
+
+static void *post_many(void *opaque)
+{
+    Poster *p = opaque;
+
+    for (unsigned i = 0; i < NUM_POSTS; i++)
+        while (!loop_post(p->loop, &p->works[i % ARRAY_SIZE(p->works)]))
+            sched_yield();
+    loop_stop(p->loop);
+    return NULL;
+}
+
+/* No wake-up may get lost, however posts and turns meet. */
+static void test_posts_wake(void **state)
+{
+    Poster p = { 0 };
+    Err e = ERR_INIT;
+
+    alarm(60);
+    assert_int_equal(loop_new(&p.loop, "test", &e), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(p.works); i++)
+        work_init(&p.works[i], posted_work, &p);
+    assert_int_equal(
+        thread_start(&p.thread, ROLE_POOL, "poster", post_many, &p, &e), 0);
+    loop_run(p.loop);
+    thread_join(&p.thread);
+    for (unsigned i = 0; i < ARRAY_SIZE(p.works); i++)
+        loop_unpost(p.loop, &p.works[i]);
+    loop_free(p.loop);
+}
+
 #define BOTH(name)                                                             \
     { "ring: " #name, name, setup_ring, teardown, NULL },                      \
     {                                                                          \
@@ -453,6 +499,7 @@ int main(void)
         BOTH(test_shared),
         cmocka_unit_test(test_nothing_available),
         cmocka_unit_test(test_pool_limits),
+        cmocka_unit_test(test_posts_wake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
