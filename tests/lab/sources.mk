@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+dist_check_SCRIPTS += \
+	%D%/test-lab
 LAB_TESTS = \
 	%D%/t/10-qemu \
 	%D%/t/20-vmm-boot \
@@ -10,6 +12,7 @@ LAB_TESTS = \
 	%D%/t/26-vmm-disk-no-uring
 EXTRA_DIST += \
 	$(LAB_TESTS) \
+	%D%/README.md \
 	%D%/frames.py \
 	%D%/guest/blkzero.c \
 	%D%/guest/init \
