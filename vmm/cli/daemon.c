@@ -71,13 +71,21 @@ static SignalFn *deliver;
 static void *deliver_opaque;
 static LoopHook hook;
 
+void signals_wake(void)
+{
+    Loop *loop = atomic_load(&waker);
+
+    if (loop)
+        loop_wake(loop);
+}
+
 static void on_signal(int sig)
 {
     int saved = errno;
     int none = 0;
 
     atomic_compare_exchange_strong(&pending, &none, sig);
-    loop_wake(atomic_load(&waker));
+    signals_wake();
     errno = saved;
 }
 
@@ -86,6 +94,7 @@ static void before_wait(void *opaque)
     int sig = atomic_exchange(&pending, 0);
 
     (void)opaque;
+    exit_poll_trap();
     if (sig)
         deliver(deliver_opaque, sig);
 }

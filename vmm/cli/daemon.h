@@ -22,3 +22,6 @@ typedef void SignalFn(void *opaque, int sig);
  * ignored from here on.
  */
 void signals_init(Loop *loop, SignalFn *fn, void *opaque);
+
+/* Makes the loop of signals_init() turn; async-signal-safe. */
+void signals_wake(void);

@@ -3,20 +3,26 @@
 #include <config.h>
 
 #include "chardev/chardev.h"
+#include "cli/daemon.h"
 #include "cli/exit.h"
+#include "sandbox/sandbox.h"
 #include "util/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 static int record_fd = -1;
 static atomic_bool recorded;
 static const char *pidfile; /* borrowed from argv; NULL: nothing to remove */
 static int pidfile_fd = -1;
+static bool terminal_guarded; /* set before threads start */
 
 int exit_record_init(int fd, Err *e)
 {
@@ -92,6 +98,18 @@ static void put_number(Line *line, int val)
     put(line, digits + at);
 }
 
+/* Time for the main thread to put the terminal back. */
+static const struct timespec trap_patience = { .tv_sec = 2 };
+static atomic_int trapped;
+
+static void hand_terminal_to_main(void)
+{
+    atomic_store(&trapped, 1);
+    signals_wake();
+    syscall(SYS_futex, &trapped, FUTEX_WAIT_PRIVATE, 1, &trap_patience, NULL,
+            0);
+}
+
 void exit_on_trap(int call, const char *role)
 {
     Line line = { .used = 0 };
@@ -100,8 +118,19 @@ void exit_on_trap(int call, const char *role)
     put_number(&line, call);
     put(&line, " is not allowed for thread role ");
     put(&line, role);
-    chardev_restore_terminal();
     exit_record(EXIT_CAUSE_SECCOMP, false, line.text);
+    if (strcmp(role, role_name(ROLE_MAIN)) == 0)
+        chardev_restore_terminal();
+    else if (terminal_guarded)
+        hand_terminal_to_main();
+}
+
+void exit_poll_trap(void)
+{
+    if (!atomic_load(&trapped))
+        return;
+    chardev_restore_terminal();
+    _exit(SANDBOX_EXIT_STATUS);
 }
 
 /* --- pid file
@@ -163,4 +192,5 @@ void exit_guard_terminal(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
         sigaction(signals[i], &sa, NULL);
+    terminal_guarded = true;
 }

@@ -32,5 +32,13 @@ void exit_cleanup(void);
 /* The terminal is restored when a bug or the kernel ends the process, too. */
 void exit_guard_terminal(void);
 
-/* sandbox_on_trap()'s hook; async-signal-safe. */
+/**
+ * exit_on_trap() - sandbox_on_trap()'s hook; async-signal-safe
+ *
+ * Writes the record.  Only main's filter lets a thread change the terminal, so
+ * any other thread hands that to main, and waits a moment for it.
+ */
 void exit_on_trap(int call, const char *role);
+
+/* Main thread, before it waits: ends the process if a trap asks for it. */
+void exit_poll_trap(void);

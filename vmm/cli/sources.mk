@@ -14,4 +14,8 @@ check_PROGRAMS += tests/unit/cli/test_cli
 tests_unit_cli_test_cli_SOURCES = tests/unit/cli/test_cli.c
 tests_unit_cli_test_cli_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cli_test_cli_LDADD = libcli.a $(ROW_qmp) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/cli/test_trap
+tests_unit_cli_test_trap_SOURCES = tests/unit/cli/test_trap.c
+tests_unit_cli_test_trap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_cli_test_trap_LDADD = libcli.a $(ROW_qmp) $(TEST_LIBS)
 endif
