@@ -9,7 +9,8 @@ LAB_TESTS = \
 	%D%/t/23-vmm-net \
 	%D%/t/24-vmm-power \
 	%D%/t/25-vmm-qmp \
-	%D%/t/26-vmm-disk-no-uring
+	%D%/t/26-vmm-disk-no-uring \
+	%D%/t/50-virsh-basic
 EXTRA_DIST += \
 	$(LAB_TESTS) \
 	%D%/README.md \
@@ -25,7 +26,8 @@ EXTRA_DIST += \
 	%D%/lab \
 	%D%/lib.py \
 	%D%/packages.txt \
-	%D%/suite
+	%D%/suite \
+	%D%/virt.py
 
 # Real guests under real KVM, in an emulated host where this one has none.
 check-lab:
