@@ -8,14 +8,11 @@
 #include <string.h>
 
 static const QmpCommand *const groups[] = {
-    qmp_life_rows,
-    qmp_query_rows,
-    qmp_fds_rows,
-    qmp_qom_rows,
+    qmp_life_rows, qmp_query_rows, qmp_fds_rows, qmp_qom_rows, qmp_hmp_rows,
 };
 
 static const char *const events[] = {
-    "GUEST_PANICKED", "POWERDOWN", "RESET", "RESUME", "SHUTDOWN", "STOP",
+    "POWERDOWN", "RESET", "RESUME", "SHUTDOWN", "STOP",
 };
 
 const QmpCommand *qmp_command_find(const char *name)

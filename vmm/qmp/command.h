@@ -54,6 +54,7 @@ extern const QmpCommand qmp_life_rows[];  /* life.c */
 extern const QmpCommand qmp_query_rows[]; /* query.c */
 extern const QmpCommand qmp_fds_rows[];   /* fds.c */
 extern const QmpCommand qmp_qom_rows[];   /* qom.c */
+extern const QmpCommand qmp_hmp_rows[];   /* hmp.c */
 
 /* All rows sorted by name, ends with NULL; caller frees the array. */
 const QmpCommand **qmp_command_list(void);

@@ -2,6 +2,9 @@
 /* qmp/query.c - commands that only look. */
 #include <config.h>
 
+#include "block/block.h"
+#include "net/net.h"
+#include "qmp/action.h"
 #include "qmp/command.h"
 #include "util/cleanup.h"
 
@@ -136,6 +139,51 @@ static int do_query_balloon(QmpCall *call, const void *args, Err *e)
                     "No balloon device has been activated");
 }
 
+/* Options of back ends, from their tables. */
+static json_t *option_parameters(const OptDesc *descs)
+{
+    json_t *array = json_array();
+
+    for (const OptDesc *d = descs; d->name; d++) {
+        const char *type =
+            d->type == OPT_BOOL || d->type == OPT_ONOFF || d->type == OPT_FLAG
+                ? "boolean"
+            : d->type == OPT_SIZE ? "size"
+            : d->type == OPT_U8 || d->type == OPT_U16 || d->type == OPT_U32 ||
+                    d->type == OPT_U64
+                ? "number"
+                : "string";
+        json_t *o = json_pack("{s:s, s:s}", "name", d->name, "type", type);
+
+        if (d->help)
+            json_object_set_new(o, "help", json_string(d->help));
+        json_array_append_new(array, o);
+    }
+    return array;
+}
+
+static int do_query_options(QmpCall *call, const void *args, Err *e)
+{
+    static const struct {
+        const char *option;
+        const OptDesc *descs;
+    } tables[] = {
+        { "action", action_opts },
+        { "drive", block_opts },
+        { "netdev", net_tap_opts },
+    };
+
+    (void)args;
+    (void)e;
+    call->ret = json_array();
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+        json_array_append_new(call->ret,
+                              json_pack("{s:s, s:o}", "option",
+                                        tables[i].option, "parameters",
+                                        option_parameters(tables[i].descs)));
+    return 0;
+}
+
 static int do_query_sev(QmpCall *call, const void *args, Err *e)
 {
     (void)call;
@@ -189,6 +237,10 @@ const QmpCommand qmp_query_rows[] = {
       .fn = do_query_schema,
       .lenient = true,
       .doc = "commands, arguments and events as introspection data" },
+    { .name = "query-command-line-options",
+      .fn = do_query_options,
+      .lenient = true,
+      .doc = "options of -action, -drive and -netdev" },
     { .name = "query-target",
       .fn = do_query_target,
       .lenient = true,

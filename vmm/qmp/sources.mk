@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libqmp.a
 libqmp_a_SOURCES = %D%/action.c %D%/action.h %D%/command.c %D%/command.h \
-	%D%/dispatch.c %D%/fds.c %D%/life.c %D%/monitor.c %D%/monitor.h \
+	%D%/dispatch.c %D%/fds.c %D%/hmp.c %D%/life.c %D%/monitor.c %D%/monitor.h \
 	%D%/qmp.h %D%/qom.c %D%/query.c %D%/scan.c %D%/scan.h %D%/schema.c \
 	%D%/server.c
 

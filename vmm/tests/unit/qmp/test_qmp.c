@@ -542,6 +542,27 @@ static void test_all(void **state)
     json_decref(commands);
 }
 
+static void test_hmp(void **state)
+{
+    Rig *rig = *state;
+
+    get(rig, 0);
+    put(rig, 0,
+        "{\"execute\":\"human-monitor-command\",\"arguments\":{"
+        "\"command-line\":\"info status\"}}");
+    expect(rig, 0, "{\"return\":\"VM status: running\\r\\n\"}\r\n");
+    put(rig, 0,
+        "{\"execute\":\"human-monitor-command\",\"arguments\":{"
+        "\"command-line\":\"info cpus\",\"cpu-index\":0}}");
+    expect(rig, 0, "{\"return\":\"* CPU #0: thread_id=7\\r\\n\"}\r\n");
+    put(rig, 0,
+        "{\"execute\":\"human-monitor-command\",\"arguments\":{"
+        "\"command-line\":\"savevm x\"}}");
+    expect(rig, 0,
+           "{\"error\":{\"class\":\"GenericError\",\"desc\":"
+           "\"Unsupported command: savevm\"}}\r\n");
+}
+
 static void test_qom(void **state)
 {
     Rig *rig = *state;
@@ -577,7 +598,7 @@ int main(void)
         TEST(test_pending),  TEST(test_leave), TEST(test_events),
         TEST(test_garbage),  TEST(test_long),  TEST(test_slow_reader),
         TEST(test_flood),    TEST(test_fds),   TEST(test_all),
-        TEST(test_qom),
+        TEST(test_hmp),      TEST(test_qom),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
