@@ -6,3 +6,10 @@ libhost_a_SOURCES = %D%/cgroup.c %D%/cgroup.h \
 	%D%/host_files.c %D%/host_files.h \
 	%D%/tap.c %D%/tap.h \
 	%D%/vmm_probe.c %D%/vmm_probe.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/host/test_host
+tests_unit_host_test_host_SOURCES = tests/unit/host/test_host.c
+tests_unit_host_test_host_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_host_test_host_LDADD = $(ROW_host) $(TEST_LIBS)
+endif
