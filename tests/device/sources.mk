@@ -7,7 +7,7 @@ device_libdevice_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 DEVICE_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 DEVICE_LIBS = device/libdevice.a $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
-EXTRA_PROGRAMS = %D%/test_blk %D%/test_console %D%/test_power \
+EXTRA_PROGRAMS = %D%/test_blk %D%/test_console %D%/test_net %D%/test_power \
 	%D%/test_rng %D%/test_serial
 device_test_blk_SOURCES = %D%/test_blk.c
 device_test_blk_CFLAGS = $(DEVICE_CFLAGS)
@@ -15,6 +15,9 @@ device_test_blk_LDADD = $(DEVICE_LIBS)
 device_test_console_SOURCES = %D%/test_console.c
 device_test_console_CFLAGS = $(DEVICE_CFLAGS)
 device_test_console_LDADD = $(DEVICE_LIBS)
+device_test_net_SOURCES = %D%/test_net.c
+device_test_net_CFLAGS = $(DEVICE_CFLAGS)
+device_test_net_LDADD = $(DEVICE_LIBS)
 device_test_power_SOURCES = %D%/test_power.c
 device_test_power_CFLAGS = $(DEVICE_CFLAGS)
 device_test_power_LDADD = $(DEVICE_LIBS)
