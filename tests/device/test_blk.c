@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -360,27 +361,60 @@ static void host_errors_reach_the_guest(void **state)
     dev_start(&d, ALL_FEATURES, 1);
     assert_int_equal(do_req(&d.q[0], T_OUT, 8, buf, NULL, SECTOR), IOERR);
     assert_int_equal(do_req(&d.q[0], T_OUT, 8, buf, NULL, SECTOR), OK);
+    /* once a flush failed, nobody knows what is lost: it stays so */
     assert_int_equal(do_req(&d.q[0], T_FLUSH, 0, NULL, NULL, 0), IOERR);
-    /* What could not be written is lost: no later flush may claim success. */
     assert_int_equal(do_req(&d.q[0], T_FLUSH, 0, NULL, NULL, 0), IOERR);
     vm_quit(vm);
 }
 
 /* The virtual clock stands still, so a delayed request is in flight for sure.
  */
-static void reset_in_flight(const char *device_opts)
+static void start_slow(Vm *vm, Dev *d, Req *ret_req)
 {
-    Vm *vm = start_fault("read*1-delay100", device_opts);
-    Dev d = dev_find(vm, TYPE, 0);
+    *d = dev_find(vm, TYPE, 0);
+    dev_start(d, ALL_FEATURES, 1);
+    *ret_req = req_add(&d->q[0], T_IN, 7, NULL, SECTOR, false);
+    q_kick(&d->q[0]);
+    vm_clock_step(vm, 1000000);
+    assert_int_equal(q_used_idx(&d->q[0]), 0);
+}
+
+static void reset_waits(const char *device_opts)
+{
+    Vm *vm = start_fault("read*1-late100", device_opts);
     uint8_t in[SECTOR];
+    Dev d;
     Req r;
 
+    start_slow(vm, &d, &r);
+    vm_qmp_send(vm, "system_reset");
+    vm_clock_step(vm, 50000000);
+    assert_false(vm_had_event(vm, "RESET"));
+    vm_clock_step(vm, 60000000);
+    json_decref(vm_event(vm, "RESET"));
+    assert_int_equal(req_status(&d.q[0], &r), OK); /* it was let finish */
     dev_start(&d, ALL_FEATURES, 1);
-    r = req_add(&d.q[0], T_IN, 7, NULL, SECTOR, false);
-    q_kick(&d.q[0]);
-    vm_clock_step(vm, 1000000);
-    assert_int_equal(q_used_idx(&d.q[0]), 0);
-    dev_reset(&d); /* parks the vCPU until the request has gone */
+    assert_int_equal(do_req(&d.q[0], T_IN, 7, NULL, in, SECTOR), OK);
+    assert_int_equal(in[0], 7);
+    vm_quit(vm);
+}
+
+static void reset_waits_for_requests(void **state)
+{
+    reset_waits("");
+    reset_waits(",iothread=io");
+}
+
+/* What the host has not begun is taken back at once. */
+static void reset_cancels(const char *device_opts)
+{
+    Vm *vm = start_fault("read*1-delay100", device_opts);
+    uint8_t in[SECTOR];
+    Dev d;
+    Req r;
+
+    start_slow(vm, &d, &r);
+    dev_reset(&d); /* time stands still */
     assert_int_not_equal(vm_load(vm, r.gpa + 16, 1), OK);
     dev_start(&d, ALL_FEATURES, 1);
     assert_int_equal(do_req(&d.q[0], T_IN, 7, NULL, in, SECTOR), OK);
@@ -388,10 +422,67 @@ static void reset_in_flight(const char *device_opts)
     vm_quit(vm);
 }
 
-static void reset_with_requests_in_flight(void **state)
+static void reset_cancels_requests(void **state)
 {
-    reset_in_flight("");
-    reset_in_flight(",iothread=io");
+    reset_cancels("");
+    reset_cancels(",iothread=io");
+}
+
+static void reset_gives_up_on_a_dead_disk(void **state)
+{
+    Vm *vm = start_fault("read*1-hold", ",iothread=io");
+    Dev d;
+    Req r;
+
+    start_slow(vm, &d, &r);
+    vm_qmp_send(vm, "system_reset");
+    while (!vm_had_event(vm, "RESET"))
+        vm_clock_step(vm, 1000000000); /* up to the deadline */
+    /* as long as host I/O may touch guest memory, the device stays away */
+    assert_int_equal(dev_get(&d, MMIO_STATUS), S_NEEDS_RESET);
+    dev_set(&d, MMIO_STATUS, 0);
+    assert_int_equal(dev_get(&d, MMIO_STATUS), S_NEEDS_RESET);
+    assert_int_equal(req_status(&d.q[0], &r), 0xee);
+    vm_quit(vm);
+}
+
+/* A vCPU that waits for its device can be called away. */
+static void parked_vcpu_does_not_hold_up(void **state)
+{
+    Vm *vm = start_fault("read*1-hold", "");
+    Dev d;
+    Req r;
+
+    start_slow(vm, &d, &r);
+    vm_store_last(vm, d.base + MMIO_STATUS, 0, 4);
+    vm_qmp_do(vm, "query-status", NULL);
+    vm_quit(vm);
+
+    vm = start_fault("read*1-hold", "");
+    start_slow(vm, &d, &r);
+    vm_store_last(vm, d.base + MMIO_STATUS, 0, 4);
+    vm_qmp_send(vm, "stop"); /* waits for the disk, for ever */
+    vm_signal(vm, SIGTERM);
+    vm_wait(vm);
+}
+
+static void guest_resets_under_load(void **state)
+{
+    Vm *vm = start("", ",iothread=io", NULL);
+    Dev d = dev_find(vm, TYPE, 0);
+    uint8_t in[SECTOR];
+
+    for (int i = 0; i < 10; i++) {
+        dev_start(&d, ALL_FEATURES, 1);
+        for (int k = 0; k < 16; k++)
+            req_add(&d.q[0], T_IN, k, NULL, 8 * SECTOR, true);
+        q_kick(&d.q[0]);
+        dev_reset(&d); /* parks the vCPU until all of them have gone */
+    }
+    dev_start(&d, ALL_FEATURES, 1);
+    assert_int_equal(do_req(&d.q[0], T_IN, 7, NULL, in, SECTOR), OK);
+    assert_int_equal(in[0], 7);
+    vm_quit(vm);
 }
 
 static void quit_never_waits_for_io(void **state)
@@ -493,7 +584,11 @@ int main(void)
         T(broken_frames),
         T(survives_hostile_rings),
         T(host_errors_reach_the_guest),
-        T(reset_with_requests_in_flight),
+        T(reset_waits_for_requests),
+        T(reset_cancels_requests),
+        T(reset_gives_up_on_a_dead_disk),
+        T(parked_vcpu_does_not_hold_up),
+        T(guest_resets_under_load),
         T(quit_never_waits_for_io),
         T(pause_keeps_rings_still),
         T(machine_reset),

@@ -185,8 +185,8 @@ static void survives_hostile_rings(void **state)
 
     dev_torture(&d, QUEUES, TX);
     /* the receive queue is looked at when there is input */
-    assert_int_equal(write(fd, "z", 1), 1);
     for (int i = 0; i < 2; i++) {
+        assert_int_equal(write(fd, "z", 1), 1);
         dev_start(&d, ALL_FEATURES, QUEUES);
         q_avail(&d.q[RX], 0xffff);
         q_kick(&d.q[RX]);
@@ -206,9 +206,9 @@ static void refused(void **state)
         { "virtconsole,id=x,chardev=c", "virtio-serial-device,id=s",
           "virtio-serial" },
         { "virtio-serial-device,id=s", "virtserialport,id=x,chardev=c",
-          "virtconsole" },
+          "virtserialport" },
         { "virtio-serial-device,id=s", "virtconsole,id=x,chardev=c,nr=1",
-          "nr=0" },
+          "port 0" },
         { "virtio-serial-device,id=s", "virtconsole,id=x,chardev=no", "no" },
         { "virtio-serial-device,id=s", "virtio-serial-device,id=t",
           "virtio-serial" },

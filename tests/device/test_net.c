@@ -173,8 +173,6 @@ static void traffic(const char *device, uint64_t features)
         assert_int_equal(len, HDR + size);
         vm_read(vm, b.gpa + HDR, got, size);
         assert_memory_equal(got, frame, size);
-        /* our own raw socket sees what we sent, too */
-        assert_int_equal(host_receive(host, got, sizeof(got)), size);
     }
     close(host);
     vm_quit(vm);
@@ -279,7 +277,7 @@ static void odd_frames(void **state)
 
     dev_start(&d, ALL_FEATURES, QUEUES);
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
-        q_do(&d.q[TX], &odd[i], 1);
+        print_message("odd %zu\n", i), q_do(&d.q[TX], &odd[i], 1);
     make_frame(frame, sizeof(frame), 1);
     guest_send(&d, frame, sizeof(frame));
     assert_int_equal(host_receive(host, got, sizeof(got)), sizeof(frame));

@@ -67,7 +67,7 @@ static void s5_ends_the_vm(void **state)
     vm_out(vm, SLEEP_CTL, 0x20 | 3 << 2, 1); /* another state */
     assert_int_equal(vm_in(vm, SLEEP_STS, 1), 0);
     assert_false(vm_had_event(vm, "SHUTDOWN"));
-    vm_out(vm, SLEEP_CTL, S5, 1);
+    vm_out_last(vm, SLEEP_CTL, S5);
     expect_shutdown(vm, "guest-shutdown");
     assert_int_equal(vm_wait(vm), 0);
 }
@@ -101,7 +101,7 @@ static void guest_reset_by(uint16_t port, uint8_t val)
     vm_quit(vm);
 
     vm = vm_start(none); /* the machine's default: a reset ends it */
-    vm_out(vm, port, val, 1);
+    vm_out_last(vm, port, val);
     expect_shutdown(vm, "guest-reset");
     assert_int_equal(vm_wait(vm), 0);
 }

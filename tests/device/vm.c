@@ -29,6 +29,9 @@
 #define CHUNK     2048 /* bytes of one read or write request */
 #define QMP_MAX   (1 << 20)
 
+/* The one that runs; a failed test leaves it behind. */
+static pid_t running;
+
 /* --- time ---------------------------------------------------------------- */
 
 static int64_t now_ms(void)
@@ -154,6 +157,8 @@ static void run_child(const char *dir, const char *const *args, int err_fd)
     argv[n++] = test;
     argv[n++] = "-qmp";
     argv[n++] = qmp;
+    if (getenv("VM_NO_SECCOMP")) /* for sanitizers */
+        argv[n++] = "-disable-seccomp";
     for (; *args && n < MAX_ARGS - 1; args++)
         argv[n++] = expand(*args, dir);
     argv[n] = NULL;
@@ -170,6 +175,10 @@ Vm *vm_start(const char *const *args)
     int fd;
 
     alarm(120); /* whatever happens, the program ends */
+    if (running) {
+        kill(running, SIGKILL);
+        waitpid(running, NULL, 0);
+    }
     strcpy(vm->dir, "/tmp/vm-XXXXXX");
     assert_non_null(mkdtemp(vm->dir));
     vm->ram_next = VM_RAM_BASE;
@@ -180,6 +189,7 @@ Vm *vm_start(const char *const *args)
     if (vm->pid == 0)
         run_child(vm->dir, args, -1);
     assert_true(vm->pid > 0);
+    running = vm->pid;
     for (;;) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
         int status;
@@ -224,6 +234,7 @@ static int wait_end(Vm *vm)
 
     while (waitpid(vm->pid, &status, WNOHANG) != vm->pid)
         vm_retry(vm, &deadline, "end");
+    running = 0;
     return status;
 }
 
@@ -239,6 +250,11 @@ void vm_quit(Vm *vm)
 {
     vm_qmp_do(vm, "quit", NULL);
     assert_int_equal(vm_wait(vm), 0);
+}
+
+void vm_signal(Vm *vm, int signal)
+{
+    kill(vm->pid, signal);
 }
 
 int vm_fail(const char *const *args, char *ret_text, size_t len)
@@ -287,30 +303,40 @@ static void send_all(Vm *vm, int fd, const char *buf, size_t len)
     }
 }
 
+/* The next line of the socket; false when it was closed instead. */
+static bool read_reply(Vm *vm, char *line, size_t room)
+{
+    VmDeadline deadline = vm_deadline();
+    size_t got = 0;
+
+    do {
+        ssize_t n;
+
+        wait_readable(vm, vm->test_fd, &deadline, "answer a test request");
+        n = recv(vm->test_fd, line + got, room - 1 - got, 0);
+        if (n <= 0)
+            return false;
+        got += n;
+    } while (line[got - 1] != '\n' && got < room - 1);
+    line[got] = '\0';
+    line[strcspn(line, "\r\n")] = '\0';
+    return true;
+}
+
 /* One request, one reply: what follows "OK". Static storage. */
 __attribute__((format(printf, 2, 3))) static const char *
 request(Vm *vm, const char *fmt, ...)
 {
     static char line[2 * CHUNK + 256];
-    VmDeadline deadline = vm_deadline();
-    size_t got = 0;
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(line, sizeof(line), fmt, ap);
+    vsnprintf(line, sizeof(line) - 1, fmt, ap);
     va_end(ap);
+    strcat(line, "\n");
     send_all(vm, vm->test_fd, line, strlen(line));
-    do {
-        ssize_t n;
-
-        wait_readable(vm, vm->test_fd, &deadline, "answer a test request");
-        n = recv(vm->test_fd, line + got, sizeof(line) - 1 - got, 0);
-        if (n <= 0)
-            fail_msg("the VMM closed its test socket");
-        got += n;
-    } while (line[got - 1] != '\n' && got < sizeof(line) - 1);
-    line[got] = '\0';
-    line[strcspn(line, "\r\n")] = '\0';
+    if (!read_reply(vm, line, sizeof(line)))
+        fail_msg("the VMM closed its test socket");
     if (strncmp(line, "OK", 2) != 0)
         fail_msg("the VMM answered '%s'", line);
     return line[2] == ' ' ? line + 3 : line + 2;
@@ -375,6 +401,7 @@ uint64_t vm_load(Vm *vm, uint64_t addr, unsigned size)
 
 void vm_store(Vm *vm, uint64_t addr, uint64_t val, unsigned size)
 {
+    val &= UINT64_MAX >> (64 - 8 * size);
     request(vm, "write%c 0x%" PRIx64 " 0x%" PRIx64, suffix(size), addr, val);
 }
 
@@ -385,7 +412,31 @@ uint64_t vm_in(Vm *vm, uint16_t port, unsigned size)
 
 void vm_out(Vm *vm, uint16_t port, uint32_t val, unsigned size)
 {
+    val &= UINT32_MAX >> (32 - 8 * size);
     request(vm, "out%c 0x%x 0x%x", suffix(size), port, val);
+}
+
+void vm_store_last(Vm *vm, uint64_t addr, uint64_t val, unsigned size)
+{
+    char line[256];
+
+    snprintf(line, sizeof(line), "write%c 0x%" PRIx64 " 0x%" PRIx64 "\n",
+             suffix(size), addr, val);
+    send_all(vm, vm->test_fd, line, strlen(line));
+}
+
+void vm_out_last(Vm *vm, uint16_t port, uint8_t val)
+{
+    char line[256];
+
+    snprintf(line, sizeof(line), "outb 0x%x 0x%x\n", port, val);
+    send_all(vm, vm->test_fd, line, strlen(line));
+    read_reply(vm, line, sizeof(line));
+}
+
+unsigned vm_edges(Vm *vm, unsigned gsi)
+{
+    return strtoul(request(vm, "query_edge %u", gsi), NULL, 10);
 }
 
 uint64_t vm_clock_step(Vm *vm, uint64_t ns)
@@ -451,17 +502,33 @@ static void read_greeting(Vm *vm)
     vm_qmp_do(vm, "qmp_capabilities", NULL);
 }
 
+/* The id tells the reply from those that nobody waited for. */
+static int qmp_send(Vm *vm, const char *command, const char *args)
+{
+    static int id;
+    char *text = NULL;
+
+    assert_true(asprintf(&text, "{\"execute\":\"%s\",\"id\":%d%s%s}\n", command,
+                         ++id, args ? ",\"arguments\":" : "",
+                         args ? args : "") > 0);
+    send_all(vm, vm->qmp_fd, text, strlen(text));
+    free(text);
+    return id;
+}
+
+void vm_qmp_send(Vm *vm, const char *command)
+{
+    qmp_send(vm, command, NULL);
+}
+
 json_t *vm_qmp(Vm *vm, const char *command, const char *args)
 {
     VmDeadline deadline = vm_deadline();
-    char *text = NULL;
+    int id = qmp_send(vm, command, args);
     json_t *doc, *result;
 
-    assert_true(asprintf(&text, "{\"execute\":\"%s\"%s%s}\n", command,
-                         args ? ",\"arguments\":" : "", args ? args : "") > 0);
-    send_all(vm, vm->qmp_fd, text, strlen(text));
-    free(text);
-    while ((doc = qmp_next(vm, &deadline)) && json_object_get(doc, "event"))
+    while ((doc = qmp_next(vm, &deadline)) &&
+           json_integer_value(json_object_get(doc, "id")) != id)
         json_array_append_new(vm->events, doc);
     result = json_incref(json_object_get(doc, "return"));
     if (!result)
@@ -479,8 +546,9 @@ static bool take_event(Vm *vm, const char *name, json_t **ret_data)
 {
     for (size_t i = 0; i < json_array_size(vm->events); i++) {
         json_t *ev = json_array_get(vm->events, i);
+        const char *is = json_string_value(json_object_get(ev, "event"));
 
-        if (strcmp(json_string_value(json_object_get(ev, "event")), name))
+        if (!is || strcmp(is, name) != 0)
             continue;
         *ret_data = json_incref(json_object_get(ev, "data"));
         json_array_remove(vm->events, i);

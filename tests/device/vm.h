@@ -46,6 +46,7 @@ Vm *vm_start(const char *const *args);
 void vm_quit(Vm *vm);
 /* Waits for the process to end by itself; returns its wait status. */
 int vm_wait(Vm *vm);
+void vm_signal(Vm *vm, int signal);
 /* As vm_start() for a command line that must fail: its exit status; what it
  * said on standard error is in @ret_text. */
 int vm_fail(const char *const *args, char *ret_text, size_t len);
@@ -64,6 +65,11 @@ void vm_store(Vm *vm, uint64_t addr, uint64_t val, unsigned size);
 uint64_t vm_in(Vm *vm, uint16_t port, unsigned size);
 void vm_out(Vm *vm, uint16_t port, uint32_t val, unsigned size);
 
+/* A write whose answer is not waited for; the VM takes no more requests. */
+void vm_store_last(Vm *vm, uint64_t addr, uint64_t val, unsigned size);
+/* A write that may end the VM before it is answered. */
+void vm_out_last(Vm *vm, uint16_t port, uint8_t val);
+
 static inline uint32_t vm_readl(Vm *vm, uint64_t addr)
 {
     return vm_load(vm, addr, 4);
@@ -73,6 +79,9 @@ static inline void vm_writel(Vm *vm, uint64_t addr, uint32_t val)
 {
     vm_store(vm, addr, val, 4);
 }
+
+/* Edge interrupts on a pin since the last call. */
+unsigned vm_edges(Vm *vm, unsigned gsi);
 
 /* Moves the clock; 0: to the next timer. Returns the new time. */
 uint64_t vm_clock_step(Vm *vm, uint64_t ns);
@@ -97,6 +106,8 @@ void vm_retry(Vm *vm, const VmDeadline *deadline, const char *what);
 json_t *vm_qmp(Vm *vm, const char *command, const char *args);
 /* As vm_qmp() without looking at the reply. */
 void vm_qmp_do(Vm *vm, const char *command, const char *args);
+/* Sends a command whose reply nobody waits for. */
+void vm_qmp_send(Vm *vm, const char *command);
 /* Waits for an event; its "data" or NULL, the caller's. */
 json_t *vm_event(Vm *vm, const char *name);
 /* Whether an event came up to now. */

@@ -204,24 +204,17 @@ static void reset_devices_done(Machine *m)
     }
     set_state(m, RUN_STATE_PAUSED, NULL);
     if (m->was_running)
-        for_all_devices(m, virtio_resume, reset_resumed);
+        reset_resumed(m);
     else
         op_finish(m, 0, NULL);
-}
-
-static void reset_devices(Machine *m)
-{
-    for_all_devices(m, virtio_reset, reset_devices_done);
 }
 
 static void op_reset(Machine *m)
 {
     m->was_running = m->state == RUN_STATE_RUNNING;
     vcpus_stop(m);
-    if (m->was_running)
-        for_all_devices(m, virtio_pause, reset_devices);
-    else
-        reset_devices(m);
+    /* Not paused before: that has no deadline, and a reset has. */
+    for_all_devices(m, virtio_reset, reset_devices_done);
 }
 
 /* --- running the queue --------------------------------------------------- */
