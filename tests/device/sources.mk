@@ -7,7 +7,7 @@ device_libdevice_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 DEVICE_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 DEVICE_LIBS = device/libdevice.a $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
-EXTRA_PROGRAMS = %D%/test_blk %D%/test_console %D%/test_net %D%/test_power \
+check_PROGRAMS += %D%/test_blk %D%/test_console %D%/test_net %D%/test_power \
 	%D%/test_rng %D%/test_serial
 device_test_blk_SOURCES = %D%/test_blk.c
 device_test_blk_CFLAGS = $(DEVICE_CFLAGS)

@@ -90,10 +90,12 @@ static void stdio_close(Chardev *cd)
     stdio_used = false;
 }
 
-/* From the background, changing the terminal would stop us. */
+/* From the background, changing our terminal would stop us. */
 static bool in_foreground(void)
 {
-    return tcgetpgrp(STDIN_FILENO) == getpgrp();
+    pid_t group = tcgetpgrp(STDIN_FILENO);
+
+    return group < 0 || group == getpgrp(); /* -1: it is not ours */
 }
 
 static void make_raw(Stdio *s)

@@ -274,6 +274,7 @@ static void reset_all(VirtioDev *vdev)
     virtio_reset_regs(vdev);
     if (orphans) {
         vdev->status = VIRTIO_S_NEEDS_RESET;
+        vdev->live = true;
         atomic_store(&vdev->broken, true);
         if (vdev->transport)
             vdev->transport->ops->refresh(vdev->transport);
