@@ -7,7 +7,7 @@ device_libdevice_a_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 DEVICE_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 DEVICE_LIBS = device/libdevice.a $(CMOCKA_LIBS) $(JANSSON_LIBS)
 
-check_PROGRAMS += %D%/test_blk %D%/test_console %D%/test_net %D%/test_power \
+check_PROGRAMS += %D%/test_blk %D%/test_console %D%/test_net %D%/test_limits %D%/test_power \
 	%D%/test_rng %D%/test_serial
 device_test_blk_SOURCES = %D%/test_blk.c
 device_test_blk_CFLAGS = $(DEVICE_CFLAGS)
@@ -18,6 +18,9 @@ device_test_console_LDADD = $(DEVICE_LIBS)
 device_test_net_SOURCES = %D%/test_net.c
 device_test_net_CFLAGS = $(DEVICE_CFLAGS)
 device_test_net_LDADD = $(DEVICE_LIBS)
+device_test_limits_SOURCES = %D%/test_limits.c
+device_test_limits_CFLAGS = $(DEVICE_CFLAGS)
+device_test_limits_LDADD = $(DEVICE_LIBS)
 device_test_power_SOURCES = %D%/test_power.c
 device_test_power_CFLAGS = $(DEVICE_CFLAGS)
 device_test_power_LDADD = $(DEVICE_LIBS)

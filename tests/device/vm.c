@@ -139,12 +139,20 @@ static char *expand(const char *arg, const char *dir)
     return text;
 }
 
+static bool has_arg(const char *const *args, const char *wanted)
+{
+    for (; *args; args++)
+        if (!strcmp(*args, wanted))
+            return true;
+    return false;
+}
+
 static void run_child(const char *dir, const char *const *args, int err_fd)
 {
     char *argv[MAX_ARGS] = { (char *)binary(), "-accel", "test", "-machine",
-                             "microvm",        "-m",     "256" };
+                             "microvm" };
     char test[64], qmp[96];
-    int n = 7, null;
+    int n = 5, null;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     null = open("/dev/null", O_RDWR);
@@ -153,6 +161,10 @@ static void run_child(const char *dir, const char *const *args, int err_fd)
         dup2(err_fd, STDERR_FILENO);
     snprintf(test, sizeof(test), "%s/test.sock", dir);
     snprintf(qmp, sizeof(qmp), "unix:%s/qmp.sock,server,nowait", dir);
+    if (!has_arg(args, "-m")) {
+        argv[n++] = "-m";
+        argv[n++] = "256";
+    }
     argv[n++] = "-mod-test";
     argv[n++] = test;
     argv[n++] = "-qmp";
