@@ -66,10 +66,10 @@ static bool is_stratovirt_reader(int fd)
 
 static int in_use(const char *file, bool readonly, Err *e)
 {
-    return err_set(e, EAGAIN,
-                   "image '%s' is in use by another %s; stop that one%s", file,
-                   readonly ? "program that writes it" : "program",
-                   readonly ? "" : ", or use readonly=on in both");
+    return err_set(
+        e, EAGAIN, "image '%s' is in use by another %s; stop that one%s", file,
+        readonly ? "program or drive that writes it" : "program or drive",
+        readonly ? "" : ", or use readonly=on in both");
 }
 
 int image_lock(int fd, bool readonly, const char *file, Err *e)

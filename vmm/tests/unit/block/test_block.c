@@ -18,8 +18,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +169,8 @@ static void expect_patched(Fixture *f, uint64_t off, const void *piece,
     memcpy(want + off, piece, len);
     expect_disk(f, 0, want, sizeof(want));
 }
+
+static int second_lock(Fixture *f, bool readonly);
 
 /* --- options ------------------------------------------------------------- */
 
@@ -500,6 +504,71 @@ static void test_direct_zero_patch(void **state)
     expect_patched(f, 512, zero, sizeof(zero));
 }
 
+/* --- a real block device ------------------------------------------------- */
+
+/* A loop device with 4096-byte sectors on the image, or -1. */
+static int loop_device(Fixture *f, char *ret_path, size_t len)
+{
+    struct loop_config lc = { .block_size = 4096,
+                              .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+    int ctl CLEANUP(fd_close) = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    int file CLEANUP(fd_close) = open(f->path, O_RDWR | O_CLOEXEC);
+    int nr = ctl < 0 ? -1 : ioctl(ctl, LOOP_CTL_GET_FREE);
+    int fd;
+
+    if (nr < 0)
+        return -1;
+    snprintf(ret_path, len, "/dev/loop%d", nr);
+    fd = open(ret_path, O_RDWR | O_CLOEXEC);
+    lc.fd = (uint32_t)file;
+    if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &lc) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The guest's sectors have 512 bytes, the host's 4096. */
+static void test_block_device(void **state)
+{
+    static const uint8_t zero[65536];
+    Fixture *f = *state;
+    uint8_t *buf, want[1024];
+    int dev = loop_device(f, f->spec, sizeof(f->spec));
+
+    if (dev < 0)
+        skip(); /* needs root and a free loop device */
+    f->conf.file = f->spec;
+    f->conf.direct = f->conf.discard = true;
+    f->conf.detect_zeroes = BLOCK_DETECT_ON;
+    open_disk(f);
+    assert_int_equal(block_info(f->block)->size_bytes, DISK_BYTES);
+    assert_int_equal(block_info(f->block)->phys_bytes, 4096);
+    assert_int_equal(container_of(f->block, Raw, base)->req_align, 4096);
+    buf = aligned_alloc(4096, 4096);
+    fill_pattern(buf, 4096, 33);
+    memcpy(want, buf, sizeof(want));
+    assert_int_equal(do_req(f, BLOCK_WRITE, buf, 512, sizeof(want)), 0);
+    memset(buf, 0, sizeof(want));
+    assert_int_equal(do_req(f, BLOCK_READ, buf, 512, sizeof(want)), 0);
+    assert_memory_equal(buf, want, sizeof(want));
+    assert_int_equal(do_req(f, BLOCK_ZEROES, NULL, 7 * 512, sizeof(zero)), 0);
+    assert_int_equal(do_req(f, BLOCK_ZEROES, NULL, 131072, 65536), 0);
+    assert_int_equal(do_req(f, BLOCK_DISCARD, NULL, 262144, 65536), 0);
+    assert_int_equal(do_req(f, BLOCK_DISCARD, NULL, 512, 512), 0);
+    assert_int_equal(do_req(f, BLOCK_FLUSH, NULL, 0, 0), 0);
+    assert_int_equal(block_lock(f->block, &f->e), 0);
+    assert_int_equal(second_lock(f, true), -EAGAIN);
+    free(buf);
+    block_detach(f->block);
+    block_close(f->block);
+    f->block = NULL;
+    close(dev);
+    expect_disk(f, 7 * 512, zero, sizeof(zero));
+    expect_disk(f, 131072, zero, sizeof(zero));
+    expect_disk(f, 512, want, sizeof(want));
+}
+
 /* --- faults -------------------------------------------------------------- */
 
 static void with_faults(Fixture *f, const char *rules)
@@ -639,16 +708,17 @@ static int second_lock(Fixture *f, bool readonly)
 static void test_lock_writer(void **state)
 {
     Fixture *f = *state;
-    char want[160];
+    char want[256];
 
     open_disk(f);
     assert_int_equal(block_lock(f->block, &f->e), 0);
     assert_int_equal(block_lock(f->block, &f->e), 0); /* has it */
     assert_int_equal(second_lock(f, false), -EAGAIN);
-    snprintf(want, sizeof(want),
-             "drive 'd': image '%s' is in use by another program; stop that "
-             "one, or use readonly=on in both",
-             f->path);
+    snprintf(
+        want, sizeof(want),
+        "drive 'd': image '%s' is in use by another program or drive; stop "
+        "that one, or use readonly=on in both",
+        f->path);
     assert_string_equal(f->e.msg, want);
     assert_int_equal(second_lock(f, true), -EAGAIN);
     block_unlock(f->block);
@@ -732,6 +802,7 @@ int main(void)
         BOTH(test_direct_patch),
         BOTH(test_direct_patch_race),
         BOTH(test_direct_zero_patch),
+        BOTH(test_block_device),
         RING(test_fault_fail),
         RING(test_fault_flush_stays),
         RING(test_fault_syntax),
