@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -474,6 +475,62 @@ static void test_edge_irq(void **state)
     vm_tear_down(&vm);
 }
 
+/* As p_irq, with a level pin 6 besides. */
+PAYLOAD(p_level, "mov $0xfee000f0, %eax\n"
+                 "movl $0x1ff, (%rax)\n"
+                 "mov $0xfec00000, %eax\n"
+                 "movl $0x1d, (%rax)\n"
+                 "movl $0, 0x10(%rax)\n"
+                 "movl $0x1c, (%rax)\n"
+                 "movl $0x8030, 0x10(%rax)\n"
+                 "xor %ebx, %ebx\n"
+                 "out %al, $0x80\n"
+                 "1: sti\n"
+                 "nop\n"
+                 "nop\n"
+                 "cli\n"
+                 "cmp %ebx, 0x8000\n"
+                 "je 1b\n"
+                 "mov 0x8000, %ebx\n"
+                 "out %al, $0x80\n"
+                 "jmp 1b\n");
+
+/* Asserted again after each end of interrupt, until the device lets go. */
+static void test_level_irq(void **state)
+{
+    Vm vm = { 0 };
+    Irq *irq;
+    HvExit exit;
+    Err e = ERR_INIT;
+
+    assert_int_equal(loop_new(&vm.loop, "main", &e), 0);
+    vm_set_up(&vm, 1);
+    assert_int_equal(
+        gmem_write(vm.gm, CODE + 0x800, p_isr, (size_t)(p_isr_end - p_isr)), 0);
+    put_gate(&vm, VECTOR, CODE + 0x800);
+    VM_LOAD(&vm, p_level);
+    expect_exit(&vm, &exit, HV_EXIT_PIO, 0x80);
+    assert_int_equal(irq_new_pin(&irq, vm.hv, IRQ_LEVEL, 6, &e), 0);
+    irq_set(irq, true);
+    irq_set(irq, true); /* no change */
+    expect_exit(&vm, &exit, HV_EXIT_PIO, 0x80);
+    assert_int_equal(read32(&vm, DATA), 1);
+    loop_turn(vm.loop, -1);
+    expect_exit(&vm, &exit, HV_EXIT_PIO, 0x80);
+    assert_int_equal(read32(&vm, DATA), 2);
+    irq_set(irq, false);
+    loop_turn(vm.loop, -1);
+    irq_set(irq, true);
+    expect_exit(&vm, &exit, HV_EXIT_PIO, 0x80);
+    assert_int_equal(read32(&vm, DATA), 3);
+    /* A reset drops the level that nobody ended, and the device's own. */
+    irq_set(irq, false);
+    assert_int_equal(hv_reset(vm.hv), 0);
+    irq_free(irq);
+    vm_tear_down(&vm);
+    loop_free(vm.loop);
+}
+
 static void test_msi(void **state)
 {
     Vm vm = { 0 };
@@ -584,6 +641,85 @@ static void test_triple_fault_then_reset(void **state)
     vm_tear_down(&vm);
 }
 
+/* --- a second processor -------------------------------------------------- */
+
+/* Sends INIT and SIPI to APIC id 1, then waits for its word. */
+PAYLOAD(p_bsp, "mov $0xfee00310, %eax\n"
+               "movl $0x01000000, (%rax)\n"
+               "mov $0xfee00300, %eax\n"
+               "movl $0x4500, (%rax)\n"
+               "movl $0x4611, (%rax)\n" /* vector 0x11: at 0x11000 */
+               "1: pause\n"
+               "cmpl $0x1234, 0x8000\n"
+               "jne 1b\n"
+               "out %al, $0xf4\n");
+
+PAYLOAD(p_ap, ".code16\n"
+              "xor %ax, %ax\n"
+              "mov %ax, %ds\n"
+              "movl $0x1234, 0x8000\n"
+              "1: hlt\n"
+              "jmp 1b\n"
+              ".code64\n");
+
+typedef struct Ap {
+    HvVcpu *vcpu;
+    Thread thread;
+    atomic_bool quit;
+    int resets; /* to do before running */
+} Ap;
+
+static void *ap_main(void *arg)
+{
+    const HvBootState wait = { .mode = HV_BOOT_WAIT };
+    Ap *ap = arg;
+    HvExit exit = { 0 };
+    Err e = ERR_INIT;
+
+    for (int i = 0; i < ap->resets; i++)
+        if (hv_vcpu_reset(ap->vcpu, &wait, &e) < 0)
+            return NULL;
+    while (!ap->quit)
+        hv_vcpu_run(ap->vcpu, &exit);
+    return NULL;
+}
+
+static void run_two(Vm *vm, Ap *ap)
+{
+    HvExit exit;
+    Err e = ERR_INIT;
+
+    assert_int_equal(gmem_set(vm->gm, DATA, 0, 4), 0);
+    ap->quit = false;
+    assert_int_equal(
+        thread_start(&ap->thread, ROLE_VCPU, "ap", ap_main, ap, &e), 0);
+    VM_LOAD(vm, p_bsp);
+    expect_exit(vm, &exit, HV_EXIT_PIO, DONE_PORT);
+    ap->quit = true;
+    hv_vcpu_kick(ap->vcpu);
+    pthread_kill(ap->thread.id, THREAD_KICK_SIGNAL);
+    thread_join(&ap->thread);
+}
+
+static void test_second_processor(void **state)
+{
+    const HvCpuTopology topology = { 1, 1, 1, 2, 1, 1 };
+    Vm vm = { 0 };
+    Ap ap = { .resets = 1 };
+    Err e = ERR_INIT;
+
+    vm_set_up(&vm, 2);
+    assert_int_equal(hv_vcpu_new(&ap.vcpu, vm.hv, 1, &topology, &e), 0);
+    assert_int_equal(
+        gmem_write(vm.gm, 0x11000, p_ap, (size_t)(p_ap_end - p_ap)), 0);
+    run_two(&vm, &ap);
+    /* After a reset it waits again. */
+    assert_int_equal(hv_reset(vm.hv), 0);
+    run_two(&vm, &ap);
+    hv_vcpu_free(ap.vcpu);
+    vm_tear_down(&vm);
+}
+
 /* --- entry states, clock, descriptors ------------------------------------ */
 
 PAYLOAD(p_pvh, ".code32\n"
@@ -675,9 +811,11 @@ int main(void)
         cmocka_unit_test(test_ioeventfd),
         cmocka_unit_test(test_coalesced_pio),
         cmocka_unit_test(test_edge_irq),
+        cmocka_unit_test(test_level_irq),
         cmocka_unit_test(test_msi),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_triple_fault_then_reset),
+        cmocka_unit_test(test_second_processor),
         cmocka_unit_test(test_pvh_entry),
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_open_errors),
