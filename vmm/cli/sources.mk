@@ -19,3 +19,16 @@ tests_unit_cli_test_trap_SOURCES = tests/unit/cli/test_trap.c
 tests_unit_cli_test_trap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_cli_test_trap_LDADD = libcli.a $(ROW_qmp) $(TEST_LIBS)
 endif
+
+check_PROGRAMS += tests/fuzz/fuzz_argv
+tests_fuzz_fuzz_argv_SOURCES = tests/fuzz/fuzz_argv.c
+tests_fuzz_fuzz_argv_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_argv_LDADD = libcli.a $(ROW_qmp) $(VMM_EXT_LIBS)
+
+if ENABLE_FUZZ
+FUZZ_CFLAGS = -fsanitize=fuzzer
+else
+FUZZ_CFLAGS =
+tests_fuzz_fuzz_qmp_SOURCES += tests/fuzz/replay.c
+tests_fuzz_fuzz_argv_SOURCES += tests/fuzz/replay.c
+endif

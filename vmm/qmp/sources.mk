@@ -15,3 +15,10 @@ tests_unit_qmp_test_qmp_SOURCES = tests/unit/qmp/test_qmp.c
 tests_unit_qmp_test_qmp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_qmp_test_qmp_LDADD = $(ROW_qmp) $(TEST_LIBS)
 endif
+
+# Seeds and changed copies of them; with --enable-fuzz the same by libFuzzer.
+check_PROGRAMS += tests/fuzz/fuzz_qmp
+tests_fuzz_fuzz_qmp_SOURCES = tests/fuzz/fuzz_qmp.c
+tests_fuzz_fuzz_qmp_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_qmp_LDADD = $(ROW_qmp) $(VMM_EXT_LIBS)
+EXTRA_DIST += tests/fuzz/seeds
