@@ -320,6 +320,9 @@ int block_open(Block **ret_block, const BlockConf *conf, BlockOpenFn *open_fn,
     return 0;
 }
 
+/* Drives closed with requests in flight, for ever: the host writes to them. */
+static Block *abandoned;
+
 static void forget(IoReq *io, int64_t res)
 {
 }
@@ -331,6 +334,8 @@ void block_close(Block *block)
     if (block->in_flight) {
         /* The host may still write to their memory, so that and ours must
          * stay; but nobody is told any more. */
+        block->next = abandoned;
+        abandoned = block;
         list_for_each(pos, &block->with_host)
             ioq_orphan(&container_of(pos, BlockReq, link)->io, forget);
         log_warn("drive '%s': closed with %u requests in flight", block->id,

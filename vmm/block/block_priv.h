@@ -40,7 +40,6 @@ struct Block {
     Loop *loop;   /* borrowed; NULL: detached */
     IoQueue *ioq; /* counted reference while attached */
     unsigned in_flight;
-    bool closing;   /* block_close() came while requests were in flight */
     int sync_error; /* a failed fdatasync stays */
 
     uint64_t iops;  /* 0: no limit */
@@ -50,6 +49,8 @@ struct Block {
     Timer throttle_timer;
 
     BlockFault *fault; /* owned; NULL: none */
+
+    Block *next; /* abandoned with requests in flight */
 
     LoopFn *resize_fn;
     void *resize_opaque;

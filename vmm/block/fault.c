@@ -52,6 +52,7 @@ struct BlockFault {
     unsigned num_rules;
     FaultRule rules[FAULT_MAX_RULES];
     List delayed; /* by due time */
+    List held;    /* for ever */
     Timer timer;
     Loop *loop; /* NULL: detached */
 };
@@ -160,6 +161,7 @@ int fault_parse(BlockFault **ret_fault, const char *file, const char **ret_path,
         return err_set(e, EINVAL, "'%s' names no image after its fault rules",
                        file);
     list_init(&fault->delayed);
+    list_init(&fault->held);
     *ret_path = p;
     *ret_fault = ptr_take(&fault);
     return 1;
@@ -231,7 +233,9 @@ bool fault_catch(BlockFault *fault, BlockReq *req)
         req->stuck = rule->action != FAULT_DELAY;
         if (rule->action == FAULT_FAIL)
             block_done(req, rule->code);
-        else if (rule->action != FAULT_HOLD)
+        else if (rule->action == FAULT_HOLD)
+            list_add_tail(&fault->held, &req->link);
+        else
             delay(fault, req, rule->delay_ns);
         return true;
     }
