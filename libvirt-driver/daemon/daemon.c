@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "daemon/admin.h"
 #include "daemon/process.h"
 #include "dispatch/dispatch.h"
 #include "util/error.h"
@@ -28,10 +29,12 @@ typedef struct Daemon {
     EvLoop *loop;       /* owned */
     Dispatch *dispatch; /* owned */
     RpcServer *server;  /* reference */
-    Driver *driver;     /* owned */
-    int signal_fd;      /* owned */
-    int idle_fd;        /* owned; eventfd: the idle timeout is over */
-    guint timeout_ms;   /* 0: none */
+    RpcServer *admin;   /* reference; NULL: no admin socket */
+    DaemonAdmin admin_user;
+    Driver *driver;   /* owned */
+    int signal_fd;    /* owned */
+    int idle_fd;      /* owned; eventfd: the idle timeout is over */
+    guint timeout_ms; /* 0: none */
 
     /* loop thread only */
     guint clients;
@@ -91,6 +94,31 @@ static void on_busy(gpointer user, gboolean busy)
     ev_loop_post(d->loop, busy ? busy_run : quiet_run, d);
 }
 
+typedef struct TimeoutChange {
+    Daemon *daemon; /* borrowed */
+    guint seconds;
+} TimeoutChange;
+
+static void timeout_run(gpointer user)
+{
+    TimeoutChange *change = user;
+    Daemon *d = change->daemon;
+
+    d->timeout_ms = change->seconds * 1000;
+    g_clear_pointer(&d->idle_timer, ev_timer_del);
+    idle_update(d);
+    g_free(change);
+}
+
+static void on_set_timeout(gpointer user, guint seconds)
+{
+    TimeoutChange *change = g_new(TimeoutChange, 1);
+    Daemon *d = user;
+
+    *change = (TimeoutChange){ d, seconds };
+    ev_loop_post(d->loop, timeout_run, change);
+}
+
 static gboolean daemon_open_fds(Daemon *d, GError **error)
 {
     sigset_t mask;
@@ -133,13 +161,28 @@ static gboolean server_open(Daemon *d, const DaemonSettings *settings,
                                &dispatch_hooks, d->dispatch, error);
     if (!d->server)
         return FALSE;
-    d->dispatch->server = d->server;
     if (sockets->rw_fd >= 0)
         rpc_server_add_listener(d->server, fd_steal(&sockets->rw_fd), FALSE,
                                 settings->auth_rw);
     if (sockets->ro_fd >= 0)
         rpc_server_add_listener(d->server, fd_steal(&sockets->ro_fd), TRUE,
                                 settings->auth_ro);
+    return TRUE;
+}
+
+/* Only its owner may connect, so that nothing else is asked of a client. */
+static gboolean admin_open(Daemon *d, const DaemonSettings *settings,
+                           DaemonSockets *sockets, GError **error)
+{
+    if (sockets->admin_fd < 0)
+        return TRUE;
+    d->admin = rpc_server_new(d->loop, &settings->admin, daemon_admin_programs,
+                              &daemon_admin_hooks, &d->admin_user, error);
+    if (!d->admin)
+        return FALSE;
+    d->admin_user = (DaemonAdmin){ d->server, d->admin, on_set_timeout, d };
+    rpc_server_add_listener(d->admin, fd_steal(&sockets->admin_fd), FALSE,
+                            RPC_AUTH_NONE);
     return TRUE;
 }
 
@@ -158,7 +201,8 @@ static gboolean daemon_open(Daemon *d, const DaemonOptions *options,
     d->dispatch->user = d;
     return daemon_open_fds(d, error) &&
            driver_open(d, options, paths, settings, error) &&
-           server_open(d, settings, sockets, error);
+           server_open(d, settings, sockets, error) &&
+           admin_open(d, settings, sockets, error);
 }
 
 static void idle_stop(gpointer user)
@@ -171,12 +215,15 @@ static void idle_stop(gpointer user)
 
 static void daemon_close(Daemon *d)
 {
+    if (d->admin)
+        rpc_server_stop(d->admin);
     if (d->server)
         rpc_server_stop(d->server);
     driver_free(d->driver);
     if (d->loop)
         ev_loop_call(d->loop, idle_stop, d);
     ev_loop_free(d->loop);
+    rpc_server_unref(d->admin);
     rpc_server_unref(d->server);
     dispatch_free(d->dispatch);
     fd_clear(&d->signal_fd);
@@ -231,6 +278,8 @@ gboolean daemon_run(const DaemonOptions *options, const DaemonPaths *paths,
 
     if (ok) {
         rpc_server_start(d.server);
+        if (d.admin)
+            rpc_server_start(d.admin);
         driver_autostart(d.driver);
         ev_loop_call(d.loop, idle_start, &d);
         ready(user);

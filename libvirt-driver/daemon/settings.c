@@ -113,24 +113,46 @@ static gboolean get_auth(const ConfigFile *file, const char *key,
     return TRUE;
 }
 
+/* The keys of the main and of the admin socket differ by a prefix. */
+static gboolean load_server(RpcServerConfig *rpc, guint *backlog,
+                            const char *prefix, const ConfigFile *file,
+                            GError **error)
+{
+    const struct {
+        const char *key;
+        gint64 min;
+        guint *value;
+    } numbers[] = {
+        { "max_clients", 1, &rpc->max_clients },
+        { "max_queued_clients", 1, backlog },
+        { "min_workers", 1, &rpc->min_workers },
+        { "max_workers", 1, &rpc->max_workers },
+        { "max_client_requests", 1, &rpc->max_client_requests },
+        { "keepalive_count", 0, &rpc->keepalive_count },
+    };
+    g_autofree char *interval = g_strconcat(prefix, "keepalive_interval", NULL);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        g_autofree char *key = g_strconcat(prefix, numbers[i].key, NULL);
+
+        if (!get_uint(file, key, numbers[i].min, numbers[i].value, error))
+            return FALSE;
+    }
+    return get_int(file, interval, -1, G_MAXINT / 1000,
+                   &rpc->keepalive_interval_s, error);
+}
+
 static gboolean load_limits(DaemonSettings *s, const ConfigFile *file,
                             GError **error)
 {
     RpcServerConfig *rpc = &s->rpc;
 
-    if (!get_uint(file, "max_clients", 1, &rpc->max_clients, error) ||
+    if (!load_server(rpc, &s->max_queued_clients, "", file, error) ||
+        !load_server(&s->admin, &s->admin_max_queued_clients, "admin_", file,
+                     error) ||
         !get_uint(file, "max_anonymous_clients", 1, &rpc->max_anonymous_clients,
                   error) ||
-        !get_uint(file, "max_queued_clients", 1, &s->max_queued_clients,
-                  error) ||
-        !get_uint(file, "min_workers", 1, &rpc->min_workers, error) ||
-        !get_uint(file, "max_workers", 1, &rpc->max_workers, error) ||
-        !get_uint(file, "prio_workers", 0, &rpc->prio_workers, error) ||
-        !get_uint(file, "max_client_requests", 1, &rpc->max_client_requests,
-                  error) ||
-        !get_int(file, "keepalive_interval", -1, G_MAXINT / 1000,
-                 &rpc->keepalive_interval_s, error) ||
-        !get_uint(file, "keepalive_count", 0, &rpc->keepalive_count, error))
+        !get_uint(file, "prio_workers", 0, &rpc->prio_workers, error))
         return FALSE;
     if (rpc->max_clients < rpc->max_anonymous_clients)
         return vir_error_set_from(error, VIR_FROM_CONF, VIR_ERR_INVALID_ARG,
@@ -147,10 +169,12 @@ static gboolean load_sockets(DaemonSettings *s, const ConfigFile *file,
         !get_auth(file, "auth_unix_rw", &s->auth_rw, error))
         return FALSE;
     s->ro_perms = 0777;
+    s->admin_perms = 0700;
     /* polkit decides who may; without it only the owner */
     s->rw_perms = s->auth_rw == RPC_AUTH_POLKIT ? 0777 : 0700;
     return get_perms(file, "unix_sock_ro_perms", &s->ro_perms, error) &&
            get_perms(file, "unix_sock_rw_perms", &s->rw_perms, error) &&
+           get_perms(file, "unix_sock_admin_perms", &s->admin_perms, error) &&
            config_file_get_string(file, "unix_sock_group", &s->sock_group,
                                   error) &&
            config_file_get_string(file, "unix_sock_dir", &s->sock_dir, error);
@@ -222,6 +246,12 @@ static void defaults(DaemonSettings *s, gboolean session)
 {
     s->rpc = (RpcServerConfig)RPC_SERVER_CONFIG_INIT;
     s->max_queued_clients = 1000;
+    s->admin = s->rpc;
+    s->admin.min_workers = 1;
+    s->admin.max_workers = 5;
+    s->admin.prio_workers = 1;
+    s->admin.max_clients = 5;
+    s->admin_max_queued_clients = 20;
     s->auth_rw = s->auth_ro = session ? RPC_AUTH_NONE : RPC_AUTH_POLKIT;
     s->log_level = LOG_LEVEL_WARNING;
     s->host_uuid_source = g_strdup("smbios");

@@ -8,11 +8,14 @@
 
 typedef struct DaemonSettings {
     RpcServerConfig rpc;
+    RpcServerConfig admin;    /* of the admin socket */
     guint max_queued_clients; /* backlog of the sockets */
-    char *sock_group;         /* owned; NULL: leave it */
-    char *sock_dir;           /* owned; NULL: default place */
+    guint admin_max_queued_clients;
+    char *sock_group; /* owned; NULL: leave it */
+    char *sock_dir;   /* owned; NULL: default place */
     mode_t rw_perms;
     mode_t ro_perms;
+    mode_t admin_perms;
     RpcAuth auth_rw;
     RpcAuth auth_ro;
     int log_level;

@@ -62,7 +62,7 @@ static gboolean group_apply(const char *path, const char *group, GError **error)
     return TRUE;
 }
 
-static int socket_make(const char *path, mode_t mode,
+static int socket_make(const char *path, mode_t mode, guint backlog,
                        const DaemonSettings *settings, GError **error)
 {
     AUTO_FD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -86,7 +86,7 @@ static int socket_make(const char *path, mode_t mode,
     }
     if (!group_apply(path, settings->sock_group, error))
         return -1;
-    if (listen(fd, settings->max_queued_clients) < 0) {
+    if (listen(fd, (int)backlog) < 0) {
         vir_error_set_errno(error, errno, "cannot listen on '%s'", path);
         return -1;
     }
@@ -120,11 +120,15 @@ static gboolean activation_claim(DaemonSockets *sockets, const char *name,
         place = &sockets->rw_fd;
     else if (g_str_equal(name, "virtstratovirtd-ro.socket"))
         place = &sockets->ro_fd;
+    else if (g_str_equal(name, "virtstratovirtd-admin.socket"))
+        place = &sockets->admin_fd;
     if (!place || *place >= 0)
         return vir_error_set(error, VIR_ERR_INVALID_ARG,
                              "socket activation handed over '%s', but only "
-                             "virtstratovirtd.socket and "
-                             "virtstratovirtd-ro.socket can be used, once each",
+                             "virtstratovirtd.socket, "
+                             "virtstratovirtd-ro.socket and "
+                             "virtstratovirtd-admin.socket can be used, once "
+                             "each",
                              name);
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
         fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
@@ -157,41 +161,53 @@ static gboolean activation_take(DaemonSockets *sockets, guint count,
     return TRUE;
 }
 
+/* Makes one socket and remembers its path for the end. */
+static gboolean socket_open(int *ret_fd, char **ret_path, const char *dir,
+                            const char *name, mode_t mode, guint backlog,
+                            const DaemonSettings *settings, GError **error)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+
+    *ret_fd = socket_make(path, mode, backlog, settings, error);
+    if (*ret_fd < 0)
+        return FALSE;
+    *ret_path = g_steal_pointer(&path);
+    return TRUE;
+}
+
 gboolean daemon_sockets_open(DaemonSockets *sockets,
                              const DaemonSettings *settings, const char *dir,
                              gboolean session, GError **error)
 {
     guint count = activation_count();
-    g_autofree char *rw = g_build_filename(dir, "virtstratovirtd-sock", NULL);
-    g_autofree char *ro =
-        g_build_filename(dir, "virtstratovirtd-sock-ro", NULL);
 
     if (count > 0)
         return activation_take(sockets, count, error);
-    if (!file_mkdir_p(dir, session ? 0700 : 0755, error))
-        return FALSE;
-    sockets->rw_fd =
-        socket_make(rw, session ? 0700 : settings->rw_perms, settings, error);
-    if (sockets->rw_fd < 0)
-        return FALSE;
-    sockets->rw_path = g_steal_pointer(&rw);
-    if (session)
-        return TRUE;
-    sockets->ro_fd = socket_make(ro, settings->ro_perms, settings, error);
-    if (sockets->ro_fd < 0)
-        return FALSE;
-    sockets->ro_path = g_steal_pointer(&ro);
-    return TRUE;
+    return file_mkdir_p(dir, session ? 0700 : 0755, error) &&
+           socket_open(&sockets->rw_fd, &sockets->rw_path, dir,
+                       "virtstratovirtd-sock",
+                       session ? 0700 : settings->rw_perms,
+                       settings->max_queued_clients, settings, error) &&
+           (session ||
+            socket_open(&sockets->ro_fd, &sockets->ro_path, dir,
+                        "virtstratovirtd-sock-ro", settings->ro_perms,
+                        settings->max_queued_clients, settings, error)) &&
+           socket_open(&sockets->admin_fd, &sockets->admin_path, dir,
+                       "virtstratovirtd-admin-sock", settings->admin_perms,
+                       settings->admin_max_queued_clients, settings, error);
+}
+
+static void socket_close(int *fd, char **path)
+{
+    fd_clear(fd);
+    if (*path)
+        unlink(*path);
+    g_clear_pointer(path, g_free);
 }
 
 void daemon_sockets_close(DaemonSockets *sockets)
 {
-    fd_clear(&sockets->rw_fd);
-    fd_clear(&sockets->ro_fd);
-    if (sockets->rw_path)
-        unlink(sockets->rw_path);
-    if (sockets->ro_path)
-        unlink(sockets->ro_path);
-    g_clear_pointer(&sockets->rw_path, g_free);
-    g_clear_pointer(&sockets->ro_path, g_free);
+    socket_close(&sockets->rw_fd, &sockets->rw_path);
+    socket_close(&sockets->ro_fd, &sockets->ro_path);
+    socket_close(&sockets->admin_fd, &sockets->admin_path);
 }

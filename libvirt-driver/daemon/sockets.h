@@ -7,13 +7,15 @@
 typedef struct DaemonSockets {
     int rw_fd;     /* owned until handed over; -1: none */
     int ro_fd;     /* the same; a per-user instance has none */
+    int admin_fd;  /* the same */
     char *rw_path; /* owned; made by us, so that we remove it; NULL: not */
     char *ro_path;
+    char *admin_path;
 } DaemonSockets;
 
 #define DAEMON_SOCKETS_INIT                                                    \
     {                                                                          \
-        .rw_fd = -1, .ro_fd = -1                                               \
+        .rw_fd = -1, .ro_fd = -1, .admin_fd = -1                               \
     }
 
 /**
@@ -22,8 +24,9 @@ typedef struct DaemonSockets {
  * @session: no read-only socket
  *
  * With LISTEN_FDS for this process, LISTEN_FDNAMES tells which descriptor is
- * virtstratovirtd.socket and which virtstratovirtd-ro.socket; then nothing is
- * made here, and a descriptor that nobody claims is an error.
+ * virtstratovirtd.socket, virtstratovirtd-ro.socket and
+ * virtstratovirtd-admin.socket; then nothing is made here, and a descriptor
+ * that nobody claims is an error.
  */
 gboolean daemon_sockets_open(DaemonSockets *sockets,
                              const DaemonSettings *settings, const char *dir,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 noinst_LIBRARIES += libdaemon.a
-libdaemon_a_SOURCES = %D%/daemon.c %D%/daemon.h %D%/options.c %D%/options.h \
+libdaemon_a_SOURCES = %D%/admin.c %D%/admin.h %D%/daemon.c %D%/daemon.h %D%/options.c %D%/options.h \
 	%D%/process.c %D%/process.h %D%/settings.c %D%/settings.h \
 	%D%/sockets.c %D%/sockets.h
 

@@ -35,30 +35,29 @@ static gpointer on_connected(gpointer user, RpcClient *client)
 }
 
 /* A worker's job: destroying AUTODESTROY guests may touch files. */
-typedef struct ConnectionEnd {
-    Dispatch *dispatch; /* borrowed */
-    RpcClient *client;  /* reference */
-} ConnectionEnd;
-
 static void connection_end(gpointer user)
 {
-    ConnectionEnd *end = user;
+    g_autoptr(RpcClient) client = user;
+    Conn *conn = rpc_client_data(client);
 
-    driver_connection_closed(end->dispatch->driver,
-                             rpc_client_data(end->client));
-    rpc_client_unref(end->client);
-    g_free(end);
+    driver_connection_closed(conn->dispatch->driver, conn);
+}
+
+void dispatch_connection_end(RpcClient *client)
+{
+    rpc_client_ref(client);
+    /* A daemon that stops lets all guests go on. */
+    if (!worker_pool_push(rpc_server_workers(rpc_client_server(client)), FALSE,
+                          connection_end, client))
+        rpc_client_unref(client);
 }
 
 static void on_disconnected(gpointer user, RpcClient *client, gpointer data)
 {
     Dispatch *dispatch = user;
-    ConnectionEnd *end = g_new(ConnectionEnd, 1);
 
     event_broker_drop(dispatch->events, client);
-    *end = (ConnectionEnd){ dispatch, rpc_client_ref(client) };
-    worker_pool_push(rpc_server_workers(dispatch->server), FALSE,
-                     connection_end, end);
+    dispatch_connection_end(client);
 }
 
 static void on_clients(gpointer user, guint count)

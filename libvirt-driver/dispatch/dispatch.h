@@ -20,7 +20,6 @@ typedef struct EventBroker EventBroker;
 typedef struct Dispatch {
     Driver *driver;      /* borrowed */
     EventBroker *events; /* owned */
-    RpcServer *server;   /* borrowed; for the hooks */
     gboolean session;    /* user instance: stratovirt:///session */
     char *type;          /* owned: what GET_TYPE answers */
     /* For the owner, NULL: it does not ask.  Any thread. */
@@ -39,6 +38,9 @@ extern const RpcProgram *const dispatch_programs[];
 extern const RpcServerHooks dispatch_hooks;
 /* For driver_new(), with the Dispatch as user. */
 extern const DriverListener dispatch_listener;
+
+/* Tells the driver, on a worker, that a client's connection is gone. */
+void dispatch_connection_end(RpcClient *client);
 
 extern const RpcProgram remote_program;
 extern const RpcProgram qemu_program;

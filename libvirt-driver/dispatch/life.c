@@ -10,6 +10,19 @@ static gboolean check_start_flags(RpcCall *call, guint flags, GError **error)
     return call_check_flags(call, flags, DRIVER_START_FLAGS, error);
 }
 
+/* A guest that shall die with its connection, which died before it was up:
+ * the end is told once more. */
+static void done_start(gpointer user, Domain *dom, const char *text,
+                       const GError *error)
+{
+    RpcCall *call = user;
+    g_autoptr(RpcClient) client = rpc_client_ref(rpc_call_client(call));
+
+    done_domain(call, dom, text, error);
+    if (!error && rpc_client_is_closed(client))
+        dispatch_connection_end(client);
+}
+
 PROC(domain_create)
 {
     const wire_a_dom *a = args;
@@ -29,7 +42,7 @@ PROC(domain_create_with_flags)
     if (!check_start_flags(call, a->flags, error) ||
         !(dom = call_lookup(call, &a->dom, error)))
         return CALL_FAILED;
-    domain_start_async(dom, a->flags, call_conn(call), done_domain, call);
+    domain_start_async(dom, a->flags, call_conn(call), done_start, call);
     return CALL_PENDING;
 }
 
@@ -40,7 +53,7 @@ PROC(domain_create_xml)
     if (!check_start_flags(call, a->flags, error))
         return CALL_FAILED;
     driver_create_async(call_driver(call), a->value, a->flags, call_conn(call),
-                        done_domain, call);
+                        done_start, call);
     return CALL_PENDING;
 }
 

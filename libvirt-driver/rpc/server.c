@@ -108,6 +108,8 @@ static void client_add(RpcServer *server, int fd, const RpcListener *listener)
         rpc_client_unref(client);
         return;
     }
+    client->id = ++server->next_id;
+    client->since = g_get_real_time() / G_USEC_PER_SEC;
     g_hash_table_add(server->clients, client);
     if (!client->authenticated)
         server->anonymous++;
@@ -193,6 +195,11 @@ void rpc_server_authenticated(RpcServer *server)
     listeners_update(server);
 }
 
+void rpc_server_limits_changed(RpcServer *server)
+{
+    listeners_update(server);
+}
+
 void rpc_server_client_gone(RpcServer *server, RpcClient *client)
 {
     if (!g_hash_table_remove(server->clients, client))
@@ -235,7 +242,7 @@ static void nothing_run(gpointer user)
 void rpc_server_stop(RpcServer *server)
 {
     ev_loop_call(server->loop, stop_run, server);
-    g_clear_pointer(&server->workers, worker_pool_free);
+    worker_pool_stop(server->workers);
     /* what the last jobs posted has run after this */
     ev_loop_call(server->loop, nothing_run, NULL);
 }

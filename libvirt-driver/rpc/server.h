@@ -130,6 +130,30 @@ WorkerPool *rpc_server_workers(RpcServer *server);
 EvLoop *rpc_server_loop(RpcServer *server);
 gpointer rpc_server_user(RpcServer *server);
 
+/* ---- what an administrator asks ---- */
+
+typedef struct RpcClientInfo {
+    guint64 id;   /* from 1, never used twice */
+    gint64 since; /* seconds of the epoch */
+    gboolean readonly;
+    RpcPeer peer;
+} RpcClientInfo;
+
+typedef struct RpcServerLimits {
+    guint max_clients;
+    guint clients;
+    guint max_anonymous;
+    guint anonymous;
+} RpcServerLimits;
+
+/* Array of RpcClientInfo.  These are not for the loop thread. */
+GArray *rpc_server_list_clients(RpcServer *server);
+/* FALSE: there is no such client. */
+gboolean rpc_server_close_client(RpcServer *server, guint64 id);
+void rpc_server_get_limits(RpcServer *server, RpcServerLimits *ret_limits);
+void rpc_server_set_limits(RpcServer *server, guint max_clients,
+                           guint max_anonymous);
+
 /* ---- clients ---- */
 
 RpcClient *rpc_client_ref(RpcClient *client);

@@ -47,14 +47,17 @@ struct RpcServer {
     /* loop thread only */
     GPtrArray *listeners; /* of RpcListener, owned */
     GHashTable *clients;  /* set of RpcClient, one reference each */
-    guint anonymous;      /* clients not yet authenticated */
-    gboolean listening;   /* FALSE: suspended by a limit */
-    EvTimer *retry;       /* accept failed for want of descriptors */
+    guint64 next_id;
+    guint anonymous;    /* clients not yet authenticated */
+    gboolean listening; /* FALSE: suspended by a limit */
+    EvTimer *retry;     /* accept failed for want of descriptors */
 };
 
 struct RpcClient {
     gint refs;
     RpcServer *server; /* reference */
+    guint64 id;
+    gint64 since; /* seconds of the epoch */
     RpcPeer peer;
     RpcAuth auth;
     gint readonly;      /* atomic */
@@ -145,3 +148,4 @@ void rpc_stream_unref(gpointer stream);
 /* server.c */
 void rpc_server_client_gone(RpcServer *server, RpcClient *client);
 void rpc_server_authenticated(RpcServer *server);
+void rpc_server_limits_changed(RpcServer *server);

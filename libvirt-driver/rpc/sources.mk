@@ -4,7 +4,7 @@ librpc_a_SOURCES = %D%/call.c %D%/client.c %D%/client_io.c \
 	%D%/codec.c %D%/codec.h %D%/keepalive.c %D%/peer.c %D%/peer.h \
 	%D%/polkit.c %D%/polkit.h \
 	%D%/protocol.c %D%/protocol.h %D%/server.c %D%/server.h \
-	%D%/server_priv.h %D%/stream.c %D%/stream.h %D%/stream_fd.c \
+	%D%/server_info.c %D%/server_priv.h %D%/stream.c %D%/stream.h %D%/stream_fd.c \
 	%D%/wire_error.c %D%/wire_error.h %D%/worker.c %D%/worker.h
 
 # Layouts and their XDR functions come out of remote.x at build time.
@@ -39,6 +39,10 @@ check_PROGRAMS += tests/unit/rpc/test_server
 tests_unit_rpc_test_server_SOURCES = tests/unit/rpc/test_server.c
 tests_unit_rpc_test_server_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_rpc_test_server_LDADD = librawclient.a $(ROW_rpc) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/rpc/test_worker
+tests_unit_rpc_test_worker_SOURCES = tests/unit/rpc/test_worker.c
+tests_unit_rpc_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_rpc_test_worker_LDADD = $(ROW_rpc) $(TEST_LIBS)
 check_PROGRAMS += tests/unit/rpc/test_polkit
 tests_unit_rpc_test_polkit_SOURCES = tests/unit/rpc/test_polkit.c
 tests_unit_rpc_test_polkit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

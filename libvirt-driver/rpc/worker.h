@@ -20,6 +20,28 @@ typedef void (*WorkerFn)(gpointer user);
  */
 WorkerPool *worker_pool_new(guint min, guint max, guint prio, GError **error);
 /* Runs what is queued, then joins the threads; not from a job. */
+void worker_pool_stop(WorkerPool *pool);
+/* Stops it if that did not happen yet. */
 void worker_pool_free(WorkerPool *pool);
-void worker_pool_push(WorkerPool *pool, gboolean urgent, WorkerFn fn,
-                      gpointer user);
+/* FALSE: the pool is stopped and the job will not run. */
+gboolean worker_pool_push(WorkerPool *pool, gboolean urgent, WorkerFn fn,
+                          gpointer user);
+
+typedef struct WorkerPoolInfo {
+    guint min;
+    guint max;
+    guint prio;    /* priority threads wanted */
+    guint free;    /* ordinary threads without a job */
+    guint current; /* ordinary threads */
+    guint depth;   /* jobs that wait */
+} WorkerPoolInfo;
+
+void worker_pool_get_info(WorkerPool *pool, WorkerPoolInfo *ret_info);
+
+/**
+ * worker_pool_resize() - Change the numbers of threads
+ *
+ * Threads above the new numbers end when they have no job.
+ */
+gboolean worker_pool_resize(WorkerPool *pool, guint min, guint max, guint prio,
+                            GError **error);

@@ -35,6 +35,8 @@ typedef struct LogConfig {
     int level;
     GPtrArray *filters; /* of LogFilter */
     GPtrArray *outputs; /* of LogOutput */
+    char *filters_text; /* owned: as it was given */
+    char *outputs_text; /* owned */
 } LogConfig;
 
 static GRWLock log_lock;
@@ -64,6 +66,8 @@ static void log_config_free(LogConfig *config)
         return;
     g_ptr_array_unref(config->filters);
     g_ptr_array_unref(config->outputs);
+    g_free(config->filters_text);
+    g_free(config->outputs_text);
     g_free(config);
 }
 
@@ -170,12 +174,66 @@ gboolean log_setup(int level, const char *filters, const char *outputs,
     if (!items_add(config, filters, filter_add, error) ||
         !items_add(config, outputs, output_add, error))
         return FALSE;
+    config->filters_text = g_strdup(filters ? filters : "");
+    config->outputs_text = g_strdup(outputs);
     g_rw_lock_writer_lock(&log_lock);
     old = log_config;
     log_config = g_steal_pointer(&config);
     g_rw_lock_writer_unlock(&log_lock);
     log_config_free(old);
     return TRUE;
+}
+
+static char *log_text(gboolean outputs, guint *ret_count, int *ret_level)
+{
+    char *text;
+
+    g_rw_lock_reader_lock(&log_lock);
+    if (log_config) {
+        text = g_strdup(outputs ? log_config->outputs_text
+                                : log_config->filters_text);
+        *ret_count =
+            outputs ? log_config->outputs->len : log_config->filters->len;
+        *ret_level = log_config->level;
+    } else {
+        text = g_strdup(outputs ? "3:stderr" : "");
+        *ret_count = outputs;
+        *ret_level = LOG_LEVEL_WARNING;
+    }
+    g_rw_lock_reader_unlock(&log_lock);
+    return text;
+}
+
+char *log_get_filters(guint *ret_count)
+{
+    int level;
+
+    return log_text(FALSE, ret_count, &level);
+}
+
+char *log_get_outputs(guint *ret_count)
+{
+    int level;
+
+    return log_text(TRUE, ret_count, &level);
+}
+
+gboolean log_set_filters(const char *filters, GError **error)
+{
+    guint count;
+    int level;
+    g_autofree char *outputs = log_text(TRUE, &count, &level);
+
+    return log_setup(level, filters, outputs, error);
+}
+
+gboolean log_set_outputs(const char *outputs, GError **error)
+{
+    guint count;
+    int level;
+    g_autofree char *filters = log_text(FALSE, &count, &level);
+
+    return log_setup(level, filters, outputs, error);
 }
 
 void log_reopen(void)

@@ -37,6 +37,13 @@ typedef enum LogLevel {
 gboolean log_setup(int level, const char *filters, const char *outputs,
                    GError **error);
 
+/* Replace one part, keep the rest. */
+gboolean log_set_filters(const char *filters, GError **error);
+gboolean log_set_outputs(const char *outputs, GError **error);
+/* What is set now, in the syntax of log_setup(), and how many items that is. */
+char *log_get_filters(guint *ret_count);
+char *log_get_outputs(guint *ret_count);
+
 /* Open file outputs again, after logrotate moved them. */
 void log_reopen(void);
 

@@ -267,6 +267,68 @@ static void virsh_says(const char *command, const char *text)
         fail_msg("virsh %s: '%s' does not contain '%s'", command, out, text);
 }
 
+static void virt_admin_says(const char *command, const char *text)
+{
+    g_autofree char *uri = g_strdup_printf(
+        "virtstratovirtd+unix:///%s?socket=%s/virtstratovirtd-admin-sock",
+        fx->uri_path, fx->dir);
+    const char *argv[] = { "timeout", "30",    "virt-admin", "-c",
+                           uri,       command, NULL };
+    g_autofree char *out = NULL;
+    g_autofree char *err = NULL;
+
+    assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH,
+                             NULL, NULL, &out, &err, NULL, NULL));
+    if (!strstr(out, text) && !strstr(err, text))
+        fail_msg("virt-admin %s: '%s%s' does not contain '%s'", command, out,
+                 err, text);
+}
+
+static void test_admin(void **state)
+{
+    static const struct {
+        const char *command;
+        const char *output;
+    } steps[] = {
+        { "version", "9.0.0" },
+        { "server-list", "admin" },
+        { "server-threadpool-set virtstratovirtd --max-workers 7", "" },
+        { "server-threadpool-info virtstratovirtd", "maxWorkers     : 7" },
+        { "server-threadpool-set admin --max-workers 7", "" },
+        { "server-threadpool-set virtstratovirtd --min-workers 9",
+          "minWorkers must be" },
+        { "client-list virtstratovirtd", "unix" },
+        { "client-info virtstratovirtd 2", "unix_process_id" },
+        { "client-info virtstratovirtd 77", "no client with matching id" },
+        { "server-clients-set virtstratovirtd --max-clients 100", "" },
+        { "server-clients-info virtstratovirtd", "nclients_max        : 100" },
+        { "server-clients-set virtstratovirtd --max-clients 1",
+          "nclients_unauth_max must be" },
+        { "daemon-log-outputs", "stderr" },
+        { "daemon-log-filters '4:rpc 3:domain'", "" },
+        { "daemon-log-filters", "4:rpc 3:domain" },
+        { "daemon-log-filters 'x'", "'x'" },
+        { "server-update-tls virtstratovirtd", "not supported" },
+        { "server-threadpool-info x", "no server with matching name" },
+        { "client-disconnect virtstratovirtd 2", "disconnected" },
+        { "daemon-timeout --timeout 1", "" },
+    };
+    g_autofree char *tool = g_find_program_in_path("virt-admin");
+    int fd;
+
+    if (!tool) {
+        print_message("virt-admin is not installed\n");
+        skip();
+    }
+    daemon_start(NULL, NULL); /* its client, number 1, is gone */
+    fd = open_connection();
+    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
+        virt_admin_says(steps[i].command, steps[i].output);
+    raw_expect_closed(fd);
+    close(fd);
+    assert_int_equal(daemon_wait(), 0);
+}
+
 static const char vm_xml[] =
     "<domain type='kvm'><name>vm</name><memory unit='MiB'>256</memory>"
     "<vcpu>1</vcpu><os><type machine='microvm'>hvm</type>"
@@ -398,9 +460,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_frames),     TEST(test_virsh),     TEST(test_second_instance),
-        TEST(test_reload),     TEST(test_idle_exit), TEST(test_background),
-        TEST(test_activation), TEST(test_refusals),
+        TEST(test_frames),          TEST(test_virsh),      TEST(test_admin),
+        TEST(test_second_instance), TEST(test_reload),     TEST(test_idle_exit),
+        TEST(test_background),      TEST(test_activation), TEST(test_refusals),
     };
 
     alarm(300); /* whatever happens, the test ends */

@@ -215,6 +215,7 @@ static void test_sockets(void **state)
     daemon_sockets_close(&second);
     fd_clear(&sockets.rw_fd);
     fd_clear(&sockets.ro_fd);
+    fd_clear(&sockets.admin_fd);
     assert_true(daemon_sockets_open(&second, &s, dir, TRUE, NULL));
     assert_int_equal(second.ro_fd, -1);
     assert_int_equal(stat(rw, &st), 0);

@@ -74,7 +74,6 @@ static int setup(void **state)
     fx->dispatch->driver = fx->driver;
     fx->server = rpc_server_new(fx->loop, &config, dispatch_programs,
                                 &dispatch_hooks, fx->dispatch, NULL);
-    fx->dispatch->server = fx->server;
     rpc_server_add_listener(fx->server, listen_at(fx->path), FALSE,
                             RPC_AUTH_NONE);
     rpc_server_add_listener(fx->server, listen_at(fx->ro_path), TRUE,
