@@ -73,6 +73,12 @@ static gboolean prep_open(Prep *prep, const char *what, const char *path,
     AUTO_FD fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     struct stat st;
 
+    if (fd < 0 && errno == EINVAL && (flags & O_DIRECT))
+        return vir_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED,
+                             "%s '%s' is on a file system without direct I/O: "
+                             "choose a cache mode other than 'none' and "
+                             "'directsync'",
+                             what, path);
     if (fd < 0 || fstat(fd, &st) < 0)
         return vir_error_set_errno(error, errno, "cannot open %s '%s'", what,
                                    path);
