@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "security/ownership.h"
 #include "util/error.h"
 #include "util/file.h"
 
@@ -218,6 +219,7 @@ DomainProc *proc_new(Domain *dom)
     proc->gid = (gid_t)-1;
     proc->vcpu_tids = g_array_new(FALSE, TRUE, sizeof(pid_t));
     proc->waits = g_ptr_array_new();
+    proc->lent = lent_files_new();
     proc->destroy_ops =
         g_ptr_array_new_with_free_func((GDestroyNotify)op_unref);
     return proc;
@@ -242,6 +244,7 @@ void proc_unref(DomainProc *proc)
     g_array_unref(proc->vcpu_tids);
     g_ptr_array_unref(proc->destroy_ops);
     g_ptr_array_unref(proc->waits);
+    g_array_unref(proc->lent);
     g_free(proc->dir);
     g_free(proc->boot_id);
     g_free(proc->cgroup);

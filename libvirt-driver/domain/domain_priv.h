@@ -157,6 +157,7 @@ typedef struct DomainProc {
     GPtrArray *destroy_ops; /* of DomainOp, owned */
     DomainTimer *timer;     /* start deadline, then kill escalation */
     DomainTimer *eof_timer; /* connecting again, then the monitor's end */
+    GArray *lent;           /* of LentFile, owned; see security/ownership.h */
     char *boot_id;          /* owned; adopted: of the host when it started */
     off_t log_start;        /* where this run began in the guest's log */
 } DomainProc;

@@ -21,6 +21,7 @@
 
 #include "host/tap.h"
 #include "security/launch.h"
+#include "security/ownership.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "vmmcmd/vmmcmd.h"
@@ -65,6 +66,49 @@ static VmmFile prep_fd(Prep *prep, int fd, const char *path)
     return (VmmFile){ launch_plan_add_fd(prep->plan, fd), path };
 }
 
+/* A file can be lent to one guest only. */
+static gboolean check_not_lent(Prep *prep, const char *path, int fd,
+                               GError **error)
+{
+    const DriverConfig *config = prep->drv->config;
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && config->uid_first &&
+        st.st_uid >= config->uid_first && st.st_uid <= config->uid_last)
+        return vir_error_set(error, VIR_ERR_RESOURCE_BUSY,
+                             "'%s' belongs to another guest as long as that "
+                             "runs",
+                             path);
+    return TRUE;
+}
+
+/* Lets the guest's user open a path.  Devices get a node of the guest's own
+ * in its /dev; what is only read is not taken from others. */
+static gboolean prep_lend(Prep *prep, const char *what, const char *path,
+                          int fd, int flags, GError **error)
+{
+    DomainProc *proc = prep->proc;
+
+    if (!prep->plan->drop_ids)
+        return TRUE;
+    if (g_str_has_prefix(path, "/dev/") && prep->plan->dev_dir) {
+        g_ptr_array_add(prep->plan->devs, g_strdup(path));
+        return TRUE;
+    }
+    if ((flags & O_ACCMODE) != O_RDONLY)
+        return check_not_lent(prep, path, fd, error) &&
+               lent_files_note(proc->lent, fd, path, error) &&
+               status_save(proc, error) &&
+               lent_file_give(fd, path, proc->uid, proc->gid, error);
+    if (!file_readable_by(fd, proc->uid, proc->gid))
+        return vir_error_set(error, VIR_ERR_CONFIG_UNSUPPORTED,
+                             "%s '%s' cannot be read by the guest's user, and "
+                             "this VMM opens it itself: make it readable for "
+                             "all",
+                             what, path);
+    return TRUE;
+}
+
 /* Opens a file for the VMM; a VMM that takes no descriptors gets the path,
  * and what is opened here shows only that the file is there. */
 static gboolean prep_open(Prep *prep, const char *what, const char *path,
@@ -94,9 +138,7 @@ static gboolean prep_open(Prep *prep, const char *what, const char *path,
         return TRUE;
     }
     *ret_file = (VmmFile){ -1, path };
-    if (g_str_has_prefix(path, "/dev/"))
-        g_ptr_array_add(prep->plan->devs, g_strdup(path));
-    return TRUE;
+    return prep_lend(prep, what, path, fd, flags, error);
 }
 
 /* ---- Directory, identity, log ----------------------------------------- */

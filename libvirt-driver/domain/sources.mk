@@ -52,4 +52,10 @@ tests_unit_domain_test_leaks_SOURCES = \
 	tests/unit/domain/test_leaks.c $(DOMAIN_HARNESS)
 tests_unit_domain_test_leaks_CFLAGS = $(DOMAIN_TEST_CFLAGS)
 tests_unit_domain_test_leaks_LDADD = $(ROW_domain) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/domain/test_paths
+tests_unit_domain_test_paths_SOURCES = \
+	tests/unit/domain/test_paths.c $(DOMAIN_HARNESS)
+tests_unit_domain_test_paths_CFLAGS = $(DOMAIN_TEST_CFLAGS)
+tests_unit_domain_test_paths_LDADD = $(ROW_domain) $(TEST_LIBS)
 endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "security/ownership.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -63,6 +64,15 @@ static void put_process(GString *text, DomainProc *proc)
     if (proc->reboot_wanted)
         put_text(text, "reboot", "yes");
     g_string_append(text, "/>\n");
+    for (guint i = 0; i < proc->lent->len; i++) {
+        const LentFile *file = &g_array_index(proc->lent, LentFile, i);
+
+        g_string_append(text, "  <lent");
+        put_text(text, "path", file->path);
+        put_number(text, "uid", file->uid);
+        put_number(text, "gid", file->gid);
+        g_string_append(text, "/>\n");
+    }
 }
 
 gboolean status_save(DomainProc *proc, GError **error)
@@ -136,6 +146,21 @@ static xmlNodePtr find_child(xmlNodePtr node, const char *name)
     return NULL;
 }
 
+static void read_lent(DomainProc *proc, xmlNodePtr root)
+{
+    for (xmlNodePtr node = root->children; node; node = node->next) {
+        g_autofree char *path = NULL;
+
+        if (node->type != XML_ELEMENT_NODE ||
+            strcmp((const char *)node->name, "lent") != 0)
+            continue;
+        path = get_text(node, "path");
+        if (path)
+            lent_files_add(proc->lent, path, get_number(node, "uid", 0),
+                           get_number(node, "gid", 0));
+    }
+}
+
 static void read_process(DomainProc *proc, xmlNodePtr root, xmlNodePtr node)
 {
     proc->phase = MAX(get_name(node, "phase", phase_names, PROC_PHASE_MAX), 0);
@@ -151,6 +176,7 @@ static void read_process(DomainProc *proc, xmlNodePtr root, xmlNodePtr node)
         xmlHasProp(node, (const xmlChar *)"autodestroy") != NULL;
     proc->reboot_wanted = xmlHasProp(node, (const xmlChar *)"reboot") != NULL;
     proc->announced = proc->phase == PROC_RUNNING;
+    read_lent(proc, root);
 }
 
 static gboolean add_domain(Driver *drv, xmlNodePtr root, xmlNodePtr process,

@@ -17,6 +17,7 @@
 
 #include "domain/exit_record.h"
 #include "host/cgroup.h"
+#include "security/ownership.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -91,6 +92,7 @@ static void release_host(DomainProc *proc)
 
     if (proc->cgroup)
         cgroup_remove(proc->cgroup);
+    lent_files_return(proc->lent, proc->uid);
     if (proc->dir)
         remove_private_dir(proc->dir);
     file_unlink(status, NULL);

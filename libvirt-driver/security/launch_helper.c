@@ -266,24 +266,42 @@ static void bind_file(const char *from, const char *to)
         fail("cannot bind '%s': %s", from, strerror(errno));
 }
 
-/* "/dev/X/Y" -> DIR/X/Y, with its parents. */
-static void dev_place(const char *dir, const char *dev)
+/* The parent directories of @path below its first @skip characters. */
+static void make_parents(char *path, size_t skip)
+{
+    for (char *p = strchr(path + skip, '/'); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            fail("cannot create '%s': %s", path, strerror(errno));
+        *p = '/';
+    }
+}
+
+/* "/dev/X/Y" -> DIR/X/Y, a node that belongs to the guest's user alone. */
+static void dev_place(const Plan *plan, const char *dir, const char *dev)
 {
     char path[PATH_MAX];
+    struct stat st;
+    long uid = plan_number(plan, "uid");
+    long gid = plan_number(plan, "gid");
 
     if (strncmp(dev, "/dev/", 5) != 0 || strstr(dev, "/../"))
         fail("the plan's dev=%s is not below /dev", dev);
     if (snprintf(path, sizeof(path), "%s/%s", dir, dev + 5) >=
         (int)sizeof(path))
         fail("the path '%s' is too long", dev);
-    for (char *p = strchr(path + strlen(dir) + 1, '/'); p;
-         p = strchr(p + 1, '/')) {
-        *p = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            fail("cannot create '%s': %s", path, strerror(errno));
-        *p = '/';
+    if (stat(dev, &st) < 0)
+        fail("cannot find '%s': %s", dev, strerror(errno));
+    make_parents(path, strlen(dir) + 1);
+    if (access(path, F_OK) == 0)
+        return; /* one of those that every guest has */
+    if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) {
+        bind_file(dev, path);
+        return;
     }
-    bind_file(dev, path);
+    if (mknod(path, (st.st_mode & S_IFMT) | 0600, st.st_rdev) < 0 ||
+        (uid >= 0 && chown(path, uid, gid) < 0))
+        fail("cannot create '%s': %s", path, strerror(errno));
 }
 
 /* A node of our own; where none may be made, the host's is bound.  A bound
@@ -324,7 +342,7 @@ static void build_dev(const Plan *plan, const char *dir)
     for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes); i++)
         dev_make(dir, nodes[i].name, nodes[i].dev_major, nodes[i].dev_minor);
     while ((item = plan_next(plan, "dev", item)))
-        dev_place(dir, item);
+        dev_place(plan, dir, item);
     if (snprintf(pts, sizeof(pts), "%s/pts", dir) >= (int)sizeof(pts))
         fail("the path '%s' is too long", dir);
     if (mkdir(pts, 0755) < 0 || mount("/dev/pts", pts, NULL, MS_BIND, NULL) < 0)

@@ -12,6 +12,9 @@
  *   fake.term=ignore    SIGTERM does nothing
  *   fake.powerdown=obey the guest powers off when asked to
  *
+ * Called by a name with "upstream" in it, it knows no -describe and makes its
+ * monitor's socket itself, as StratoVirt does.
+ *
  * The command x-fake {"do": WHAT} makes the guest do something: shutdown,
  * reset, panic, crash, error, io-error.
  */
@@ -27,6 +30,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -49,6 +53,7 @@ typedef struct Fake {
     const char *shutdown_action;
     const char *panic_action;
     int vcpus;
+    int upstream;
     Client clients[MAX_CLIENTS];
     char ptys[MAX_CHARDEVS][64], labels[MAX_CHARDEVS][64];
     char drives[MAX_CHARDEVS][64];
@@ -368,10 +373,45 @@ static void add_pty(const char *text)
     fake.num_ptys++;
 }
 
+/* "unix:PATH,server,nowait" */
+static void make_monitor(const char *value)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int len = strcspn(value, ",") - strlen("unix:");
+
+    if (len <= 0 || len >= (int)sizeof(addr.sun_path))
+        exit(1);
+    memcpy(addr.sun_path, value + strlen("unix:"), len);
+    fake.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fake.listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+        listen(fake.listener, 4) < 0)
+        exit(1);
+}
+
+/* Paths must be open to us, as they were to StratoVirt. */
+static void check_path(const char *value)
+{
+    char path[256];
+
+    if (option_key(value, "file", path, sizeof(path)) &&
+        access(path, R_OK | W_OK) < 0) {
+        fprintf(stderr, "fake: cannot open %s\n", path);
+        exit(1);
+    }
+}
+
 static void take_option(const char *option, const char *value)
 {
     char text[64];
 
+    if (fake.upstream && strcmp(option, "-qmp") == 0)
+        make_monitor(value);
+    if (fake.upstream && strcmp(option, "-drive") == 0) {
+        char with_comma[512];
+
+        snprintf(with_comma, sizeof(with_comma), ",%s", value);
+        check_path(with_comma);
+    }
     if (strcmp(option, "-chardev") == 0 && strncmp(value, "pty", 3) == 0)
         add_pty(value);
     else if (strcmp(option, "-chardev") == 0 &&
@@ -439,8 +479,11 @@ int main(int argc, char **argv)
 {
     int signals = signals_open();
 
+    fake.upstream = strstr(argv[0], "upstream") != NULL;
+    if (argc == 2 && fake.upstream && strcmp(argv[1], "-version") == 0)
+        return puts("StratoVirt 2.5.0") < 0;
     if (argc == 2 && strcmp(argv[1], "-describe") == 0)
-        return fputs(describe, stdout) < 0;
+        return fake.upstream || fputs(describe, stdout) < 0;
     for (int i = 0; i < MAX_CLIENTS; i++)
         fake.clients[i].fd = -1;
     for (int i = 1; i + 1 < argc; i++)

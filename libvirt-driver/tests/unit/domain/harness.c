@@ -86,13 +86,14 @@ static void put_file(Harness *h, const char *name)
 
 void harness_start_driver(Harness *h)
 {
-    DriverConfig *config = driver_config_new(TRUE, h->root);
+    DriverConfig *config = driver_config_new(!h->system, h->root);
     g_autoptr(GError) error = NULL;
 
     g_free(config->emulator);
     config->emulator = g_strdup(FAKE_VMM);
     g_free(config->launch_helper);
     config->launch_helper = g_strdup(LAUNCH_HELPER);
+    config->use_cgroup = FALSE; /* the host's own are left alone */
     config->host_uuid = g_strdup("8a6d7e2c-54f1-4d3c-9d6a-3f1e2b4c5d6e");
     h->drv = driver_new(config, &listener, h, &error);
     if (!h->drv)
@@ -117,6 +118,8 @@ int harness_setup(void **state)
     alarm(600);
     h->root = g_dir_make_tmp("stratovirt-test-XXXXXX", NULL);
     assert_non_null(h->root);
+    assert_int_equal(chmod(h->root, 0711), 0); /* for guests' users */
+    h->emulator = FAKE_VMM;
     g_queue_init(&h->events);
     put_file(h, "dev/kvm");
     put_file(h, "kernel");
@@ -227,13 +230,13 @@ char *harness_xml(Harness *h, const char *name, const char *append,
         "<domain type='kvm'><name>%s</name><memory unit='MiB'>128</memory>"
         "<vcpu>2</vcpu><os><type arch='x86_64' machine='microvm'>hvm</type>"
         "<kernel>%s/kernel</kernel><cmdline>quiet %s</cmdline></os>%s"
-        "<devices><emulator>" FAKE_VMM "</emulator>"
+        "<devices><emulator>%s</emulator>"
         "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
         "<source file='%s/disk.img'/><target dev='vda' bus='virtio'/></disk>"
         "<serial type='pty'/><rng model='virtio'>"
         "<backend model='random'>/dev/urandom</backend></rng>"
         "</devices></domain>",
-        name, h->root, append, more ? more : "", h->root);
+        name, h->root, append, more ? more : "", h->emulator, h->root);
 }
 
 Domain *harness_define(Harness *h, const char *name, const char *append)

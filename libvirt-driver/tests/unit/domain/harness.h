@@ -14,6 +14,8 @@
 typedef struct Harness {
     char *root;
     Driver *drv;
+    gboolean system; /* as root: users and namespaces for guests */
+    const char *emulator;
     GMutex lock;
     GCond cond;
     GQueue events; /* of char *: "name event/detail id", in order */
