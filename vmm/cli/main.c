@@ -289,10 +289,10 @@ static void vmm_fini(Vmm *vmm)
 
 static int configure(Vmm *vmm, Err *e)
 {
-    int r = args_check(&vmm->args, e);
+    int r = open_exit_record(vmm, e);
 
     if (r == 0)
-        r = open_exit_record(vmm, e);
+        r = args_check(&vmm->args, e);
     if (r == 0)
         r = cli_add_fds(&vmm->args, e);
     if (r == 0)
