@@ -10,6 +10,7 @@ LAB_TESTS = \
 	%D%/t/24-vmm-power \
 	%D%/t/25-vmm-qmp \
 	%D%/t/26-vmm-disk-no-uring \
+	%D%/t/27-vmm-examples \
 	%D%/t/50-virsh-basic
 EXTRA_DIST += \
 	$(LAB_TESTS) \
