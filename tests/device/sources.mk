@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The real binary on the test accelerator: no KVM, no root.
+EXTRA_DIST += %D%/tsan.supp
 if HAVE_CMOCKA
 check_LIBRARIES += device/libdevice.a
 device_libdevice_a_SOURCES = %D%/virtio.c %D%/virtio.h %D%/vm.c %D%/vm.h

@@ -147,6 +147,18 @@ static bool has_arg(const char *const *args, const char *wanted)
     return false;
 }
 
+/* Sanitized builds: guest memory is shared without locks by design. */
+static void set_tsan_options(void)
+{
+    const char *src = getenv("top_srcdir");
+    char text[4200];
+
+    snprintf(text, sizeof(text),
+             "history_size=7 suppressions=%s/tests/device/tsan.supp",
+             src ? src : "../..");
+    setenv("TSAN_OPTIONS", text, 0);
+}
+
 static void run_child(const char *dir, const char *const *args, int err_fd)
 {
     char *argv[MAX_ARGS] = { (char *)binary(), "-accel", "test", "-machine",
@@ -155,6 +167,7 @@ static void run_child(const char *dir, const char *const *args, int err_fd)
     int n = 5, null;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    set_tsan_options();
     null = open("/dev/null", O_RDWR);
     dup2(null, STDIN_FILENO);
     if (err_fd >= 0)

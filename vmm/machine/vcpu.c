@@ -136,6 +136,13 @@ static void do_own_work(Vcpu *v)
     pthread_mutex_lock(&m->cpu_lock);
 }
 
+/* Whether the vCPU has run since it was reset, so something may be pending. */
+static bool has_run(Vcpu *v)
+{
+    MUTEX_SCOPE(&v->m->cpu_lock);
+    return v->thread.tid && !v->need_reset;
+}
+
 /* Pending accesses are finished first. Return: false when it is over. */
 static bool vcpu_ready(Vcpu *v)
 {
@@ -144,7 +151,7 @@ static bool vcpu_ready(Vcpu *v)
 
     if (!atomic_load(&m->attention))
         return true;
-    if (v->thread.tid && !v->need_reset) {
+    if (has_run(v)) {
         qs_online(&v->qs);
         while (!hv_vcpu_complete(v->hv, &x))
             handle(v, &x);

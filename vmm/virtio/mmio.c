@@ -119,8 +119,8 @@ static void show_config(VirtioMmio *m)
     if (memcmp(m->win + REG_CONFIG, vdev->config, vdev->config_len) == 0)
         return;
     win_set(m, REG_CONFIG_GENERATION, ++vdev->config_gen);
+    __sync_synchronize();
     memcpy(m->win + REG_CONFIG, vdev->config, vdev->config_len);
-    atomic_thread_fence(memory_order_release);
     win_set(m, REG_CONFIG_GENERATION, ++vdev->config_gen);
 }
 

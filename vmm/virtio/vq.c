@@ -162,7 +162,7 @@ static int vq_look(Vq *vq)
         set_suppressed(vq, false);
         /* The driver stores its index, then loads our wish; we store the wish,
          * then load the index again: one of us sees the other. */
-        atomic_thread_fence(memory_order_seq_cst);
+        __sync_synchronize();
         vq->avail_seen = ring_load(vq->avail + 2);
         n = vq->avail_seen - vq->last_avail;
         if (n == 0)
@@ -464,7 +464,7 @@ void vq_notify(Vq *vq)
     if (!vq->active || vq->used_idx == vq->signalled)
         return;
     /* Our index must be visible before the driver's wish is loaded. */
-    atomic_thread_fence(memory_order_seq_cst);
+    __sync_synchronize();
     wanted = wants_interrupt(vq);
     vq->signalled = vq->used_idx;
     if (wanted && t)

@@ -307,7 +307,7 @@ static void stale_socket_is_replaced(void **state)
     struct sockaddr_un sa = { .sun_family = AF_UNIX };
     int lfd = socket(AF_UNIX, SOCK_STREAM, 0);
     Chardev *first;
-    char text[128];
+    char text[192];
     Err e = ERR_INIT;
 
     snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/s", u->dir);
