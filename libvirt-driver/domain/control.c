@@ -164,6 +164,7 @@ static void reboot_run(DomainOp *op)
     if (!qmp)
         return;
     op->dom->proc->reboot_wanted = TRUE;
+    status_update(op->dom); /* a new daemon would have to finish it */
     qmp_set_action_shutdown(qmp, "pause", op_reply_cb,
                             op_reply_new(op, reboot_prepared));
 }

@@ -12,4 +12,9 @@ check_PROGRAMS += tests/unit/host/test_host
 tests_unit_host_test_host_SOURCES = tests/unit/host/test_host.c
 tests_unit_host_test_host_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_host_test_host_LDADD = $(ROW_host) $(TEST_LIBS)
+
+check_PROGRAMS += tests/unit/host/test_tap
+tests_unit_host_test_tap_SOURCES = tests/unit/host/test_tap.c
+tests_unit_host_test_tap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_host_test_tap_LDADD = $(ROW_host) $(TEST_LIBS)
 endif

@@ -10,6 +10,8 @@
 
 enum {
     CYCLES = 200,
+    CROWD = 100,
+    STUCK = 40, /* more than the pool has threads */
 };
 
 static const char *const steps[] = {
@@ -128,6 +130,79 @@ static void many_starts_leave_nothing(void **state)
     assert_int_equal(driver_num_active(h->drv), 0);
 }
 
+/* All at once: they get in each other's way nowhere. */
+static void crowd_of_guests(void **state)
+{
+    Harness *h = *state;
+    Call *calls[CROWD];
+    g_autoptr(GPtrArray) all = NULL;
+    Leaks before = count_leaks(h), after;
+
+    for (int i = 0; i < CROWD; i++) {
+        g_autofree char *name = g_strdup_printf("g%d", i);
+        g_autofree char *xml = harness_xml(h, name, "", NULL);
+
+        calls[i] = call_new(h);
+        driver_create_async(h->drv, xml, 0, NULL, call_done, calls[i]);
+    }
+    for (int i = 0; i < CROWD; i++)
+        call_ok(calls[i]);
+    assert_int_equal(driver_num_active(h->drv), CROWD);
+    harness_restart(h);
+    assert_int_equal(driver_num_active(h->drv), CROWD);
+    all = driver_list(h->drv, VIR_CONNECT_LIST_DOMAINS_RUNNING);
+    assert_int_equal(all->len, CROWD);
+    for (int i = 0; i < CROWD; i++) {
+        calls[i] = call_new(h);
+        domain_destroy_async(g_ptr_array_index(all, i), 0, call_done, calls[i]);
+    }
+    for (int i = 0; i < CROWD; i++)
+        call_ok(calls[i]);
+    g_ptr_array_set_size(all, 0);
+    after = count_leaks(h);
+    assert_no_leaks(&before, &after);
+}
+
+/* A stuck guest holds nobody up: its thread is free. */
+static void stuck_guests_hold_nobody_up(void **state)
+{
+    Harness *h = *state;
+    Call *stuck[STUCK];
+    g_autoptr(Domain) dom = NULL;
+
+    for (int i = 0; i < STUCK; i++) {
+        g_autofree char *name = g_strdup_printf("s%d", i);
+        g_autofree char *xml = harness_xml(h, name, "fake.start=silent", NULL);
+
+        stuck[i] = call_new(h);
+        driver_create_async(h->drv, xml, 0, NULL, call_done, stuck[i]);
+    }
+    dom = harness_create(h, "a", "");
+    assert_true(domain_is_active(dom));
+    for (int i = 0; i < STUCK; i++) {
+        g_autofree char *name = g_strdup_printf("s%d", i);
+        g_autoptr(Domain) one = driver_lookup_name(h->drv, name, NULL);
+        Call *call = call_new(h);
+
+        domain_destroy_async(one, 0, call_done, call);
+        call_ok(call);
+        call_fails(stuck[i], VIR_ERR_OPERATION_ABORTED, "destroyed");
+    }
+}
+
+static void vmm_that_ignores_term_is_killed(void **state)
+{
+    Harness *h = *state;
+    g_autoptr(Domain) dom = harness_create(h, "t", "fake.term=ignore");
+    Call *graceful = call_new(h);
+    Call *call = call_new(h);
+
+    domain_destroy_async(dom, VIR_DOMAIN_DESTROY_GRACEFUL, call_done, graceful);
+    domain_destroy_async(dom, 0, call_done, call); /* KILL after 10 s */
+    call_ok(call);
+    call_ok(graceful);
+}
+
 /* The end of the driver frees what it has, whatever runs. */
 static void driver_ends_with_guests(void **state)
 {
@@ -154,8 +229,13 @@ static void driver_ends_with_guests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(failed_start_leaves_nothing),   TEST(failed_create_leaves_nothing),
-        TEST(vmm_that_fails_leaves_nothing), TEST(many_starts_leave_nothing),
+        TEST(failed_start_leaves_nothing),
+        TEST(failed_create_leaves_nothing),
+        TEST(vmm_that_fails_leaves_nothing),
+        TEST(many_starts_leave_nothing),
+        TEST(crowd_of_guests),
+        TEST(stuck_guests_hold_nobody_up),
+        TEST(vmm_that_ignores_term_is_killed),
         TEST(driver_ends_with_guests),
     };
 
