@@ -7,6 +7,7 @@ libvirtio_a_SOURCES = \
 	%D%/dev/net.c \
 	%D%/dev/net_ctrl.c \
 	%D%/dev/net_priv.h \
+	%D%/dev/net_rx.c \
 	%D%/dev/rng.c \
 	%D%/dev/rng.h \
 	%D%/drv.c \

@@ -5,10 +5,8 @@
  * Sending: a kick writes each available chain to the tap, straight from guest
  * memory.  When the tap is full the chain goes back and EPOLLOUT kicks again.
  *
- * Receiving: while the driver has buffers, EPOLLIN reads packets straight into
- * them.  With mergeable buffers enough chains are held for the largest packet;
- * what a packet did not use is kept for the next one and goes back to the ring
- * at the end of the turn, so no buffer is held across turns.
+ * Receiving (net_rx.c): while the driver has buffers, EPOLLIN reads packets
+ * straight into them.
  *
  * Offloads and queue pairs are set by ioctl() on the main loop (I/O threads
  * make none); packets flow once that is done.
@@ -27,9 +25,6 @@
 #include <string.h>
 
 #define NET_MAX_QUEUES (2 * NET_MAX_PAIRS + 1)
-#define NET_RX_PACKETS 64 /* a turn and pair */
-#define NET_MAX_IOV    1024
-#define NUM_BUFFERS    10 /* offset in the header */
 
 /* Offsets in config space. */
 enum {
@@ -135,13 +130,11 @@ static void net_apply_run(void *opaque)
         loop_post(net->vdev.loop, &net->applied);
 }
 
-static void rx_events(NetPair *pair);
-
 static void net_ready(Net *net)
 {
     net->ready = true;
     for (unsigned i = 0; i < net->max_pairs; i++)
-        rx_events(&net->pair[i]);
+        net_events(&net->pair[i]);
 }
 
 /* On the device's loop; comes again when wishes changed meanwhile. */
@@ -171,17 +164,12 @@ void net_apply(Net *net)
 
 /* --- events -------------------------------------------------------------- */
 
-static Vq *rx_queue(NetPair *pair)
-{
-    return &pair->net->vdev.vqs[2 * pair->index];
-}
-
 static Vq *tx_queue(NetPair *pair)
 {
     return &pair->net->vdev.vqs[2 * pair->index + 1];
 }
 
-static void rx_events(NetPair *pair)
+void net_events(NetPair *pair)
 {
     bool rx =
         pair->net->ready && !pair->rx_starved && pair->index < pair->net->pairs;
@@ -189,168 +177,6 @@ static void rx_events(NetPair *pair)
     if (pair->lfd.loop)
         loop_fd_set(&pair->lfd,
                     (rx ? EPOLLIN : 0) | (pair->tx_blocked ? EPOLLOUT : 0));
-}
-
-/* --- receiving ----------------------------------------------------------- */
-
-static VqChain *held_at(NetPair *pair, unsigned i)
-{
-    return &pair->held[(pair->first + i) % NET_HELD];
-}
-
-static bool is_merging(const Net *net)
-{
-    return virtio_has(&net->vdev, NET_F_MRG_RXBUF);
-}
-
-/*
- * Holds buffers for the next packet.
- * Return: 1 enough to go on with, 0 not, -errno
- */
-static int rx_hold(NetPair *pair)
-{
-    Net *net = pair->net;
-    unsigned most = is_merging(net) ? NET_HELD : 1;
-    int r;
-
-    while (pair->num < most && pair->room < NET_MAX_FRAME) {
-        VqChain *chain = held_at(pair, pair->num);
-
-        r = vq_pop(rx_queue(pair), chain);
-        if (r < 0)
-            return r;
-        if (r == 0)
-            break;
-        pair->num++;
-        pair->room += chain->in_bytes;
-        if (chain->in_bytes < NET_HDR_BYTES)
-            return -EBADMSG;
-    }
-    /* A driver with few buffers still gets its small packets. */
-    return pair->num && (pair->room >= NET_SMALL_FRAME || !is_merging(net) ||
-                         pair->num == NET_HELD);
-}
-
-/* Gives back what no packet used, last taken first. */
-static void rx_release(NetPair *pair)
-{
-    while (pair->num)
-        vq_unpop(rx_queue(pair), held_at(pair, --pair->num));
-    pair->first = 0;
-    pair->room = 0;
-}
-
-static unsigned rx_vector(NetPair *pair, struct iovec *iov)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < pair->num; i++) {
-        VqChain *chain = held_at(pair, i);
-
-        for (unsigned j = 0; j < chain->in_num && n < NET_MAX_IOV; j++)
-            iov[n++] = vq_chain_in(chain)[j];
-    }
-    return n;
-}
-
-/* Copies the Ethernet header out of what was received. */
-static size_t rx_peek(const struct iovec *iov, unsigned niov, uint64_t bytes,
-                      uint8_t frame[18])
-{
-    size_t want = MIN(bytes - NET_HDR_BYTES, 18), got = 0;
-    uint64_t skip = NET_HDR_BYTES;
-
-    for (unsigned i = 0; i < niov && got < want; i++) {
-        size_t n = iov[i].iov_len;
-
-        if (skip >= n) {
-            skip -= n;
-            continue;
-        }
-        n = MIN(n - skip, want - got);
-        memcpy(frame + got, (uint8_t *)iov[i].iov_base + skip, n);
-        got += n;
-        skip = 0;
-    }
-    return got;
-}
-
-/* Hands a packet over in as many of the held chains as it fills. */
-static void rx_deliver(NetPair *pair, uint64_t bytes)
-{
-    VqChain *chains[NET_HELD];
-    uint32_t written[NET_HELD];
-    uint8_t num_buffers[2];
-    unsigned num = 0;
-
-    while (bytes) {
-        chains[num] = held_at(pair, num);
-        written[num] = MIN(bytes, chains[num]->in_bytes);
-        bytes -= written[num];
-        pair->room -= chains[num]->in_bytes;
-        num++;
-    }
-    store_le16(num_buffers, num);
-    vq_chain_write(chains[0], NUM_BUFFERS, num_buffers, sizeof(num_buffers));
-    vq_push_many(rx_queue(pair), chains, written, num);
-    pair->first = (pair->first + num) % NET_HELD;
-    pair->num -= num;
-}
-
-/* Return: 1 go on, 0 nothing more, -EIO the tap is gone */
-static int rx_packet(NetPair *pair)
-{
-    Net *net = pair->net;
-    struct iovec iov[NET_MAX_IOV];
-    unsigned niov = rx_vector(pair, iov);
-    uint8_t frame[18];
-    int64_t n;
-
-    n = netdev_recv(net->nd, pair->index, iov, niov);
-    if (n == -EAGAIN || n == -EIO)
-        return n == -EAGAIN ? 0 : -EIO;
-    if (n < 0)
-        return 1; /* one that the kernel could not hand over */
-    if ((uint64_t)n > pair->room || /* it was cut off */
-        !net_wanted(&net->filter, frame, rx_peek(iov, niov, n, frame))) {
-        netdev_drop_rx(net->nd, n);
-        return 1;
-    }
-    rx_deliver(pair, n);
-    return 1;
-}
-
-static void rx_run(NetPair *pair)
-{
-    Net *net = pair->net;
-    int r = 0;
-
-    for (unsigned i = 0; i < NET_RX_PACKETS; i++) {
-        r = rx_hold(pair);
-        if (r <= 0)
-            break;
-        r = rx_packet(pair);
-        if (r <= 0) {
-            r = r == 0 ? 1 : r;
-            break;
-        }
-    }
-    rx_release(pair);
-    vq_notify(rx_queue(pair));
-    if (r == 0) {
-        /* vq_pop() asked for a kick, which ends that. */
-        pair->rx_starved = true;
-        rx_events(pair);
-    } else if (r == -EIO) {
-        log_warn("netdev '%s': interface '%s' is gone, nothing is received any "
-                 "more",
-                 net->netdev, netdev_ifname(net->nd));
-        loop_fd_del(&pair->lfd);
-    } else if (r < 0) {
-        virtio_break(&net->vdev, "receive queue %u: %s", pair->index,
-                     r == -EBADMSG ? "malformed descriptor chain"
-                                   : strerror(-r));
-    }
 }
 
 /* --- sending ------------------------------------------------------------- */
@@ -373,12 +199,20 @@ static int tx_run(NetPair *pair, Vq *vq)
         if (r == -EAGAIN) {
             vq_unpop(vq, &chain);
             pair->tx_blocked = true;
-            rx_events(pair);
+            net_events(pair);
             return 0;
         }
         vq_push(vq, &chain, 0);
     }
     return r;
+}
+
+void net_tap_gone(NetPair *pair)
+{
+    log_warn("netdev '%s': interface '%s' is gone, nothing is received any "
+             "more",
+             pair->net->netdev, netdev_ifname(pair->net->nd));
+    loop_fd_del(&pair->lfd);
 }
 
 static void tap_ready(void *opaque, uint32_t events)
@@ -387,16 +221,13 @@ static void tap_ready(void *opaque, uint32_t events)
 
     if ((events & EPOLLOUT) && pair->tx_blocked) {
         pair->tx_blocked = false;
-        rx_events(pair);
+        net_events(pair);
         virtio_rekick(tx_queue(pair));
     }
     if (events & EPOLLIN)
-        rx_run(pair);
-    else if (events & (EPOLLERR | EPOLLHUP)) {
-        log_warn("netdev '%s': interface '%s' is gone", pair->net->netdev,
-                 netdev_ifname(pair->net->nd));
-        loop_fd_del(&pair->lfd);
-    }
+        net_rx_run(pair);
+    else if (events & (EPOLLERR | EPOLLHUP))
+        net_tap_gone(pair);
 }
 
 /* --- the queues ---------------------------------------------------------- */
@@ -433,7 +264,9 @@ static int net_kick(VirtioDev *vdev, Vq *vq)
         return tx_run(pair, vq);
     if (pair->rx_starved) {
         pair->rx_starved = false;
-        rx_events(pair);
+        net_events(pair);
+        if (pair->parked) /* no event of the tap's tells of it */
+            net_rx_run(pair);
     }
     return 0;
 }
@@ -444,8 +277,10 @@ static void net_deactivate(VirtioDev *vdev)
 {
     Net *net = net_of(vdev);
 
-    for (unsigned i = 0; i < net->max_pairs; i++)
+    for (unsigned i = 0; i < net->max_pairs; i++) {
         loop_fd_del(&net->pair[i].lfd);
+        net_rx_reset(&net->pair[i]);
+    }
     net->ready = false;
 }
 
@@ -461,7 +296,8 @@ static int net_activate(VirtioDev *vdev)
         NetPair *pair = &net->pair[i];
         int r;
 
-        pair->rx_starved = pair->tx_blocked = false;
+        net_rx_reset(pair);
+        pair->tx_blocked = false;
         r = loop_fd_add(vdev->loop, &pair->lfd, netdev_fd(net->nd, i), 0,
                         tap_ready, pair, &e);
         if (r < 0) {
@@ -520,6 +356,7 @@ static void give_back(Net *net)
     free(net->netdev);
     free(net->iothread);
     free(net->held);
+    free(net->spill);
 }
 
 static int claim(Net *net, const NetDevConf *conf, Err *e)
@@ -544,7 +381,8 @@ static int claim(Net *net, const NetDevConf *conf, Err *e)
     net->max_pairs = conf->mq ? netdev_pairs(net->nd) : 1;
     /* Here, since an I/O thread cannot map memory; untouched it costs none. */
     net->held = calloc((size_t)net->max_pairs * NET_HELD, sizeof(*net->held));
-    if (!net->held)
+    net->spill = calloc(net->max_pairs, NET_MAX_FRAME);
+    if (!net->held || !net->spill)
         return err_set(e, ENOMEM, "out of memory for '%s'", net->vdev.id);
     return virtio_set_queues(&net->vdev, 2 * net->max_pairs + 1,
                              MIN(conf->queue_size, VQ_MAX_SIZE), e);
@@ -599,7 +437,8 @@ static int net_realize(VirtioDev *vdev, const void *opaque, Err *e)
     for (unsigned i = 0; i < net->max_pairs; i++)
         net->pair[i] = (NetPair){ .net = net,
                                   .index = i,
-                                  .held = net->held + i * NET_HELD };
+                                  .held = net->held + i * NET_HELD,
+                                  .spill = net->spill + i * NET_MAX_FRAME };
     net_filter_reset(&net->filter, net->mac, true);
     work_init(&net->apply, net_apply_run, net);
     work_init(&net->applied, net_applied, net);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* virtio/dev/net_priv.h - what net.c and net_ctrl.c share. */
+/* virtio/dev/net_priv.h - what net.c, net_rx.c and net_ctrl.c share. */
 #pragma once
 
 #include "core/loop.h"
 #include "net/net.h"
 #include "virtio/virtio.h"
 
-#define ETH_ALEN        6
-#define ETH_HLEN        14
-#define NET_MAX_MACS    64 /* in each of the two lists of the filter */
-#define NET_MAX_VLANS   4096
-#define NET_HELD        64 /* chains that one received packet may take */
-#define NET_SMALL_FRAME (NET_HDR_BYTES + ETH_HLEN + 4 + 1500)
+#define ETH_ALEN      6
+#define ETH_HLEN      14
+#define NET_MAX_MACS  64 /* in each of the two lists of the filter */
+#define NET_MAX_VLANS 4096
+#define NET_HELD      64 /* chains that one received packet may take */
 
 enum {
     NET_F_CSUM = 0,
@@ -60,7 +59,11 @@ typedef struct NetPair {
     bool tx_blocked; /* the tap is full: wait for it */
     VqChain *held;   /* ring of NET_HELD; part of Net.held */
     unsigned first, num;
-    uint64_t room; /* bytes in the held chains */
+    uint64_t room;   /* bytes in the held chains */
+    uint64_t want;   /* bytes to hold before a read */
+    unsigned calm;   /* small packets in a row */
+    uint8_t *spill;  /* NET_MAX_FRAME bytes; part of Net.spill */
+    uint64_t parked; /* bytes of the packet that waits there */
 } NetPair;
 
 struct Net {
@@ -73,7 +76,8 @@ struct Net {
     uint8_t mac[ETH_ALEN]; /* at power-on */
     NetFilter filter;
     NetPair pair[NET_MAX_PAIRS];
-    VqChain *held; /* owned array, NET_HELD a pair */
+    VqChain *held;  /* owned array, NET_HELD a pair */
+    uint8_t *spill; /* owned, NET_MAX_FRAME a pair */
 
     /* What the taps shall be like, set by the main loop: an I/O thread makes
      * no ioctl(). */
@@ -91,5 +95,11 @@ void net_filter_reset(NetFilter *filter, const uint8_t mac[ETH_ALEN],
                       bool all_vlans);
 /* One chain of the control queue; -EBADMSG breaks the device. */
 int net_ctrl(Net *net, VqChain *chain);
+/* Which events of its tap a pair waits for. */
+void net_events(NetPair *pair);
+void net_tap_gone(NetPair *pair);
+/* Receive what the tap has; back to the state at activation. */
+void net_rx_run(NetPair *pair);
+void net_rx_reset(NetPair *pair);
 /* Tell the main loop of new wishes. */
 void net_apply(Net *net);

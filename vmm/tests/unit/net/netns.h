@@ -58,6 +58,18 @@ static inline int netns_up(const char *ifname, bool up)
     return r;
 }
 
+static inline int netns_mtu(const char *ifname, int mtu)
+{
+    struct ifreq ifr = { .ifr_mtu = mtu };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int r;
+
+    strncpy(ifr.ifr_name, ifname, IFNAMSIZ - 1);
+    r = ioctl(fd, SIOCSIFMTU, &ifr);
+    close(fd);
+    return r;
+}
+
 /* A raw socket on the host's side of a tap. */
 static inline int netns_socket(const char *ifname)
 {

@@ -424,6 +424,122 @@ static void test_receive_merged(void **state)
     assert_int_equal(f->g.vdev->inflight, 0);
 }
 
+/* The used entries of a packet in @num buffers; what is in them. */
+static void collect(Fixture *f, const unsigned *heads, unsigned num,
+                    uint32_t each, uint8_t *got)
+{
+    for (unsigned i = 0; i < num; i++) {
+        uint32_t len = used(f, 0, heads[i]);
+
+        assert_in_range(len, 1, each);
+        gmem_read(f->g.gm, DATA_GPA * 2 + heads[i] * 0x1000, got, len);
+        got += len;
+    }
+}
+
+#define BIG 9000
+
+/* Larger than anything before, with enough buffers, and with too few. */
+static void test_receive_large(void **state)
+{
+    static const unsigned heads[] = { 0, 1, 2,  3,  4,  5,  6,  7,
+                                      8, 9, 10, 11, 12, 13, 14, 15 };
+    Fixture *f = *state;
+    uint8_t *frame = malloc(BIG), *got = malloc(BIG + 2048);
+    NetStats stats;
+    NetPair *pair;
+
+    plug(f, "netdev=n", 1);
+    pair = &((Net *)f->g.vdev)->pair[0];
+    assert_int_equal(netns_mtu("vn0", BIG), 0);
+    start(f, F_MRG);
+    for (unsigned i = 0; i < 9; i++)
+        rx_buffer(f, i, 1024);
+    kick(f, 0);
+    frame_to(frame, BIG, mac_a);
+    assert_int_equal(send(f->host, frame, BIG, 0), BIG);
+    collect(f, heads, 9, 1024, got);
+    assert_int_equal(load_le16(got + 10), 9);
+    assert_memory_equal(got + 12, frame, BIG);
+
+    /* Five buffers: it is parked until there are four more. */
+    for (unsigned i = 0; i < 5; i++)
+        rx_buffer(f, i, 1024);
+    kick(f, 0);
+    frame[100] ^= 0xff;
+    assert_int_equal(send(f->host, frame, BIG, 0), BIG);
+    while (!pair->parked)
+        turn(f);
+    assert_int_equal(f->g.vdev->inflight, 0);
+    for (unsigned i = 5; i < 8; i++)
+        rx_buffer(f, i, 1024);
+    kick(f, 0);
+    assert_int_equal(pair->parked, BIG + 12); /* still too few */
+    rx_buffer(f, 8, 1024);
+    kick(f, 0);
+    assert_int_equal(pair->parked, 0);
+    memset(got, 0, BIG);
+    collect(f, heads, 9, 1024, got);
+    assert_memory_equal(got + 12, frame, BIG);
+
+    /* A whole ring that can never hold it: dropped; small ones go on. */
+    for (unsigned i = 0; i < 16; i++)
+        rx_buffer(f, i, 200);
+    kick(f, 0);
+    assert_int_equal(send(f->host, frame, BIG, 0), BIG);
+    assert_int_equal(send(f->host, frame, 150, 0), 150);
+    collect(f, heads, 1, 200, got);
+    assert_memory_equal(got + 12, frame, 150);
+    netdev_stats(f->nd, &stats);
+    assert_int_equal(stats.rx_packets, 3);
+    assert_int_equal(stats.rx_dropped, 1);
+    free(frame);
+    free(got);
+}
+
+/* A reset forgets what was parked. */
+static void test_reset_while_parked(void **state)
+{
+    Fixture *f = *state;
+    uint8_t *frame = malloc(BIG);
+    NetPair *pair;
+
+    plug(f, "netdev=n", 1);
+    pair = &((Net *)f->g.vdev)->pair[0];
+    assert_int_equal(netns_mtu("vn0", BIG), 0);
+    start(f, F_MRG);
+    rx_buffer(f, 0, 1024);
+    kick(f, 0);
+    frame_to(frame, BIG, mac_a);
+    assert_int_equal(send(f->host, frame, BIG, 0), BIG);
+    while (!pair->parked)
+        turn(f);
+    guest_status(&f->g, 0);
+    turn(f);
+    assert_int_equal(f->g.vdev->status, 0);
+    assert_int_equal(pair->parked, 0);
+    start(f, 0);
+    rx_buffer(f, 0, 2048);
+    kick(f, 0);
+    receive_one(f);
+    free(frame);
+}
+
+/* Without mergeable buffers a packet that does not fit is dropped. */
+static void test_receive_too_large(void **state)
+{
+    Fixture *f = *state;
+    uint8_t frame[1000];
+
+    plug(f, "netdev=n", 1);
+    start(f, 0);
+    rx_buffer(f, 0, 700);
+    kick(f, 0);
+    frame_to(frame, sizeof(frame), mac_a);
+    assert_int_equal(send(f->host, frame, sizeof(frame), 0), sizeof(frame));
+    receive_one(f);
+}
+
 static void test_receive_bad_buffer(void **state)
 {
     Fixture *f = *state;
@@ -562,6 +678,9 @@ int main(void)
         T(test_receive),
         T(test_receive_iothread),
         T(test_receive_merged),
+        T(test_receive_large),
+        T(test_reset_while_parked),
+        T(test_receive_too_large),
         T(test_receive_bad_buffer),
         T(test_control),
         T(test_control_broken),
