@@ -545,6 +545,62 @@ static void test_identity(void **state)
     close(fd);
 }
 
+/* Arguments that begin like real ones and go on with noise: strings of all
+ * lengths, counts that lie, flags of every kind. */
+static gsize noise_args(GRand *rand, const wire_r_dom *dom, guint8 *buf,
+                        gsize size)
+{
+    g_autoptr(RpcFrame) frame = NULL;
+    RpcHeader header = { 0 };
+    gsize len = g_rand_int_range(rand, 0, (gint32)size / 4 + 1) * 4;
+    gsize start = 0;
+
+    if (g_rand_boolean(rand)) {
+        frame = rpc_frame_new(&header, &ret_dom_codec, dom, NULL, 0, NULL);
+        start = MIN(frame->len - 28, len);
+        memcpy(buf, frame->data + 28, start);
+    }
+    for (gsize i = start; i < len; i++)
+        buf[i] = g_rand_boolean(rand) ? 0 : g_rand_int_range(rand, 0, 256);
+    return len;
+}
+
+/* Each call is answered, whatever it carries, and the server stays. */
+static void test_noise(void **state)
+{
+    RpcHeader header = { P, RPC_VERSION, 0, RPC_TYPE_CALL, 0, RPC_STATUS_OK };
+    GRand *rand = g_rand_new_with_seed(20240229);
+    int fd = open_at(fx->path);
+    wire_r_dom *dom = define(fd);
+    guint8 buf[256];
+
+    for (int proc = 1; proc <= 445; proc++) {
+        for (int round = 0; round < 8; round++) {
+            RawReply reply;
+
+            if (proc == 2) /* the goodbye */
+                continue;
+            header.proc = proc;
+            header.serial = next_serial++;
+            raw_frame(fd, &header, buf, noise_args(rand, dom, buf, 256));
+            for (;;) { /* events may come between */
+                gboolean done;
+
+                assert_true(raw_read(fd, &reply));
+                done = reply.header.type == RPC_TYPE_REPLY;
+                if (done)
+                    assert_int_equal(reply.header.serial, header.serial);
+                raw_reply_clear(&reply);
+                if (done)
+                    break;
+            }
+        }
+    }
+    g_rand_free(rand);
+    codec_free(&ret_dom_codec, dom);
+    close(fd);
+}
+
 /* ---- the stock client ---- */
 
 static char *virsh(const char *command)
@@ -647,7 +703,8 @@ int main(void)
         TEST(test_events),        TEST(test_event_layouts),
         TEST(test_legacy_events), TEST(test_console),
         TEST(test_monitor),       TEST(test_hostile_sizes),
-        TEST(test_identity),      TEST(test_virsh),
+        TEST(test_identity),      TEST(test_noise),
+        TEST(test_virsh),
     };
 
     alarm(300); /* whatever happens, the test ends */
