@@ -109,7 +109,7 @@ void adopt_all(Driver *drv)
 
 /* ---- The monitor answers again ---------------------------------------- */
 
-static void take_state(DomainProc *proc, QmpRunState state)
+static void take_state(DomainProc *proc, QmpRunState state, const char *cause)
 {
     Domain *dom = proc->dom;
 
@@ -130,7 +130,11 @@ static void take_state(DomainProc *proc, QmpRunState state)
         domain_set_state(dom, VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED);
         break;
     case QMP_RUN_SHUTDOWN: /* waits for us, see build_actions() of vmmcmd/ */
-        proc_restart_in_place(proc);
+        if (g_strcmp0(cause, "guest-reset") == 0 &&
+            !proc_restarts_after(proc, cause))
+            qmp_quit(proc->qmp, NULL, NULL);
+        else
+            proc_restart_in_place(proc);
         break;
     default:
         break;
@@ -167,7 +171,8 @@ static void adopt_status_done(DomainOp *op, json_t *ret, const GError *error)
 {
     if (!adopt_step(op, error))
         return;
-    take_state(op->dom->proc, qmp_query_status_parse(ret));
+    take_state(op->dom->proc, qmp_query_status_parse(ret),
+               json_string_value(json_object_get(ret, "cause")));
     qmp_query_chardev(op->dom->proc->qmp, op_reply_cb,
                       op_reply_new(op, adopt_chardevs_done));
 }

@@ -163,6 +163,10 @@ static void reboot_run(DomainOp *op)
 
     if (!qmp)
         return;
+    if (!proc_restarts_after(op->dom->proc, "guest-reset")) {
+        shutdown_run(op); /* <on_reboot>destroy: a reboot ends the run */
+        return;
+    }
     op->dom->proc->reboot_wanted = TRUE;
     status_update(op->dom); /* a new daemon would have to finish it */
     qmp_set_action_shutdown(qmp, "pause", op_reply_cb,

@@ -338,6 +338,8 @@ void proc_close_monitor(DomainProc *proc);
 void proc_set_poweroff(DomainProc *proc);
 /* The guest powered off or panicked and its VMM waits: begin again. */
 void proc_restart_in_place(DomainProc *proc);
+/* Does a guest that stopped for @reason (as QMP says it) begin again? */
+gboolean proc_restarts_after(DomainProc *proc, const char *reason);
 int connect_unix_at(const char *dir, const char *name, GError **error);
 /* Greeting done: goes on with the start or the adoption. */
 void start_monitor_ready(DomainProc *proc);

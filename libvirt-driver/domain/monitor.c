@@ -69,17 +69,32 @@ static int live_action(Domain *dom, gsize offset)
     return G_STRUCT_MEMBER(int, ref->def, offset);
 }
 
+gboolean proc_restarts_after(DomainProc *proc, const char *reason)
+{
+    gsize action = g_strcmp0(reason, "guest-reset") == 0
+                       ? G_STRUCT_OFFSET(DomainDef, on_reboot)
+                       : G_STRUCT_OFFSET(DomainDef, on_poweroff);
+
+    return live_action(proc->dom, action) == DOMAIN_ACTION_RESTART;
+}
+
 static void on_shutdown(DomainProc *proc, const QmpEvent *event)
 {
     Domain *dom = proc->dom;
     gboolean guest = json_is_true(json_object_get(event->data, "guest"));
-    int action = live_action(dom, G_STRUCT_OFFSET(DomainDef, on_poweroff));
+    const char *reason =
+        json_string_value(json_object_get(event->data, "reason"));
 
     if (proc->reboot_wanted ||
-        (guest && action == DOMAIN_ACTION_RESTART && !proc->destroyed)) {
+        (guest && !proc->destroyed && proc_restarts_after(proc, reason))) {
         proc_restart_in_place(proc);
         return;
     }
+    /* A VMM that waits for a restart after power-off waits after a reboot
+     * that ends the run, too. */
+    if (live_action(dom, G_STRUCT_OFFSET(DomainDef, on_poweroff)) ==
+        DOMAIN_ACTION_RESTART)
+        qmp_quit(proc->qmp, NULL, NULL);
     proc->shutdown_seen = TRUE;
     domain_set_state(dom, VIR_DOMAIN_SHUTDOWN, VIR_DOMAIN_SHUTDOWN_UNKNOWN);
     event_lifecycle(dom, VIR_DOMAIN_EVENT_SHUTDOWN,

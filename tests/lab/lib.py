@@ -611,6 +611,7 @@ def main():
                 function(*args)
             except Exception as err:
                 print("# undo: %s" % err)
+    _cleanup()
     if not failed and _workdir:
         shutil.rmtree(_workdir, ignore_errors=True)
     sys.stdout.flush()

@@ -275,6 +275,15 @@ class Daemon:
             raise VirshError(command, error.group(0).strip())
         return output
 
+    def wait_domstate(self, name, wanted, timeout=60):
+        """Until `virsh domstate --reason` says so."""
+        deadline = time.monotonic() + timeout
+        while True:
+            got = self.virsh("domstate --reason " + name).strip()
+            if got == wanted:
+                return
+            lib.check(time.monotonic() < deadline, "state is '%s', wanted '%s'" % (got, wanted))
+
     def fails(self, command, *patterns, **kw):
         """The command must fail; each pattern must be in its error."""
         try:
@@ -489,7 +498,9 @@ class Events:
         self.seen = []
         self.cond = threading.Condition()
         self.ids = []
-        for number in range(self.libvirt.VIR_DOMAIN_EVENT_ID_LAST):
+        known = [v for n, v in vars(self.libvirt).items()
+                 if n.startswith("VIR_DOMAIN_EVENT_ID_") and n != "VIR_DOMAIN_EVENT_ID_LAST"]
+        for number in sorted(known):
             handler = self.life if number == 0 else self.other
             self.ids.append(conn.domainEventRegisterAny(dom, number, handler, number))
 
