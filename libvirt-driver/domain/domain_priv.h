@@ -346,6 +346,8 @@ void start_monitor_ready(DomainProc *proc);
 void adopt_monitor_ready(DomainProc *proc);
 /* Puts the threads that the monitor names where they belong. */
 void proc_take_threads(DomainProc *proc, json_t *cpus);
+/* Asks for the I/O threads and puts them into groups of their own. */
+void proc_place_iothreads(DomainProc *proc);
 /* Records the ptys in the live definition. */
 void proc_take_ptys(DomainProc *proc, json_t *chardevs);
 

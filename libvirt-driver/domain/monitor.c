@@ -386,6 +386,38 @@ void proc_take_threads(DomainProc *proc, json_t *cpus)
     g_array_unref(old);
 }
 
+static void iothreads_done(DomainOp *op, json_t *ret, const GError *error)
+{
+    DomainProc *proc = op->dom->proc;
+    GArray *threads;
+
+    if (error || !proc || !proc->cgroup)
+        return;
+    threads = qmp_query_iothreads_parse(ret);
+    for (guint i = 0; i < threads->len; i++) {
+        const QmpIothread *thread = &g_array_index(threads, QmpIothread, i);
+
+        /* The name becomes a directory's: only what vmmcmd/ gave out. */
+        if (g_str_has_prefix(thread->id, "iothread") &&
+            strspn(thread->id + 8, "0123456789") == strlen(thread->id + 8))
+            cgroup_place_thread(proc->cgroup, thread->id, thread->tid);
+    }
+    g_array_unref(threads);
+}
+
+void proc_place_iothreads(DomainProc *proc)
+{
+    g_autoptr(DefRef) ref = domain_def_snapshot(proc->dom);
+    DomainOp *op;
+
+    if (!proc->cgroup || ref->def->iothreads == 0)
+        return;
+    op = op_new(proc->dom, "place I/O threads", NULL, 0, NULL, NULL);
+    qmp_query_iothreads(proc->qmp, op_reply_cb,
+                        op_reply_new(op, iothreads_done));
+    op_unref(op);
+}
+
 /* Back ends are labelled "char" and the alias of their device. */
 static const char *pty_of(GHashTable *ptys, const DomainChr *chr)
 {

@@ -284,6 +284,7 @@ static void start_cpus_done(DomainOp *op, json_t *ret, const GError *error)
     if (!start_step(op, "query-cpus", error))
         return;
     proc_take_threads(op->dom->proc, ret);
+    proc_place_iothreads(op->dom->proc);
     qmp_query_chardev(op->dom->proc->qmp, op_reply_cb,
                       op_reply_new(op, start_chardevs_done));
 }

@@ -140,12 +140,12 @@ static void long_plans_and_many_descriptors(void **state)
 {
     g_autoptr(LaunchPlan) plan =
         script_plan("echo $# ${300}; ls /proc/self/fd | wc -l");
+    g_autofree char *filling = g_strnfill(1000, 'x');
     g_autofree char *out = NULL;
 
     g_ptr_array_add(plan->argv, g_strdup("sh"));
     for (int i = 1; i <= 300; i++)
-        g_ptr_array_add(plan->argv,
-                        g_strdup_printf("%d%s", i, g_strnfill(1000, 'x')));
+        g_ptr_array_add(plan->argv, g_strdup_printf("%d%s", i, filling));
     for (int i = 0; i < 300; i++)
         launch_plan_add_fd(plan, open("/dev/null", O_RDONLY | O_CLOEXEC));
     out = run_plan(plan, NULL);
