@@ -192,9 +192,14 @@ static int socket_start(Chardev *cd, Err *e)
 {
     Socket *s = cd->priv;
 
-    if (s->listen_fd >= 0)
-        return loop_fd_add(cd->loop, &s->listener, s->listen_fd, EPOLLIN,
-                           client_waits, cd, e);
+    if (s->listen_fd >= 0) {
+        int r = loop_fd_add(cd->loop, &s->listener, s->listen_fd, EPOLLIN,
+                            client_waits, cd, e);
+
+        if (r == 0) /* who waits already misses nothing */
+            client_waits(cd, EPOLLIN);
+        return r;
+    }
     if (cd->in_fd < 0)
         return err_set(e, EINVAL,
                        "this use needs a socket that listens: add "
