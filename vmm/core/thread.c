@@ -31,7 +31,7 @@ static void *trampoline(void *arg)
 int thread_start(Thread *thread, ThreadRole role, const char *name,
                  void *(*fn)(void *arg), void *arg, Err *e)
 {
-    sigset_t block, old;
+    sigset_t block;
     pthread_attr_t attr;
     int r;
 
@@ -44,12 +44,11 @@ int thread_start(Thread *thread, ThreadRole role, const char *name,
     sigdelset(&block, SIGSYS);
     sigdelset(&block, SIGSEGV);
     sigdelset(&block, SIGBUS);
-    pthread_sigmask(SIG_SETMASK, &block, &old);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+    pthread_attr_setsigmask_np(&attr, &block);
     r = pthread_create(&thread->id, &attr, trampoline, thread);
     pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r)
         return err_sys(e, r, "cannot start thread '%s'", name);
     thread->started = true;
