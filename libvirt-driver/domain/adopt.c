@@ -98,11 +98,37 @@ static void adopt_task(Domain *dom, gpointer unused)
         adopt_running(proc);
 }
 
+/* A daemon that died between making a guest's directory and noting it left
+ * an empty one. */
+static void sweep_directories(Driver *drv, GPtrArray *active)
+{
+    g_autoptr(GHashTable) known =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GDir) dir = g_dir_open(drv->paths.lib, 0, NULL);
+    const char *name;
+
+    for (guint i = 0; i < active->len; i++) {
+        g_autoptr(DomainProc) proc =
+            domain_proc_ref(g_ptr_array_index(active, i));
+
+        if (proc && proc->dir)
+            g_hash_table_add(known, g_path_get_basename(proc->dir));
+    }
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(drv->paths.lib, name, NULL);
+
+        if (g_str_has_prefix(name, "domain-") &&
+            !g_hash_table_contains(known, name))
+            remove_private_dir(path);
+    }
+}
+
 void adopt_all(Driver *drv)
 {
     g_autoptr(GPtrArray) active =
         driver_list(drv, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 
+    sweep_directories(drv, active);
     for (guint i = 0; i < active->len; i++)
         domain_post(g_ptr_array_index(active, i), adopt_task, NULL);
 }

@@ -11,7 +11,12 @@ LAB_TESTS = \
 	%D%/t/25-vmm-qmp \
 	%D%/t/26-vmm-disk-no-uring \
 	%D%/t/27-vmm-examples \
-	%D%/t/50-virsh-basic
+	%D%/t/50-virsh-basic \
+	%D%/t/51-guest-data \
+	%D%/t/52-restart \
+	%D%/t/54-events \
+	%D%/t/57-polkit \
+	%D%/t/58-activation
 EXTRA_DIST += \
 	$(LAB_TESTS) \
 	%D%/README.md \
