@@ -66,7 +66,7 @@ static void fail(Vcpu *v, const char *detail)
 {
     Machine *m = v->m;
 
-    log_error("vCPU %u: %s", v->index, detail);
+    log_error("%s", detail);
     pthread_mutex_lock(&m->cpu_lock);
     if (!m->fail_detail[0])
         snprintf(m->fail_detail, sizeof(m->fail_detail), "%s", detail);
