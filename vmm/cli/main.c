@@ -232,7 +232,7 @@ static int make_all(Vmm *vmm, Err *e)
         r = cli_open_chardevs(&vmm->conf, on_chardev, vmm, e);
     if (r == 0 && vmm->conf.seccomp) {
         sandbox_on_trap(exit_on_trap);
-        r = sandbox_compile(e);
+        r = sandbox_compile(vmm->conf.machine.accel == HV_TEST, e);
     }
     return r == 0 ? make_machine(vmm, e) : r;
 }
@@ -319,6 +319,8 @@ int main(int argc, char **argv)
 
     /* One heap for all threads: theirs may not map memory for another. */
     mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TOP_PAD,
+            1 << 20); /* few brk() calls; untouched, it costs nothing */
     vmm.conf.machine.accel_fd = -1;
     vmm.conf.machine.kernel.fd = vmm.conf.machine.initrd.fd = -1;
     if (args_cut(&vmm.args, argc, argv, &e) < 0) {

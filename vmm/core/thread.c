@@ -19,8 +19,8 @@ static void *trampoline(void *arg)
     Thread *thread = arg;
 
     pthread_setname_np(pthread_self(), thread->name);
-    log_thread_init();
     thread->tid = gettid();
+    log_thread_init(thread->tid);
     if (sandbox_enter(thread->role) < 0) {
         log_error("thread %s: cannot enter its seccomp filter", thread->name);
         _exit(1); /* never run unconfined by accident */

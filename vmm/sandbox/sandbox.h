@@ -19,11 +19,12 @@ const char *role_name(ThreadRole role);
 
 /**
  * sandbox_compile() - Compile every role's filter to BPF, once
+ * @test: ROLE_TEST is needed, too
  *
  * Must run before the first thread starts; libseccomp runs nowhere else.
  * Without this call (-disable-seccomp) sandbox_enter() does nothing.
  */
-int sandbox_compile(Err *e);
+int sandbox_compile(bool test, Err *e);
 
 /* Calls that a role may make; for the boot benchmark and -describe. */
 unsigned sandbox_calls(ThreadRole role);

@@ -50,9 +50,9 @@ static struct {
 /* Read once, so that a line costs one system call. */
 static _Thread_local int log_tid;
 
-void log_thread_init(void)
+void log_thread_init(int tid)
 {
-    log_tid = gettid();
+    log_tid = tid;
 }
 
 static LogLevel level_from_name(const char *name)
@@ -69,7 +69,7 @@ void log_init(int fd, const char *name)
     log_state.fd = fd;
     log_state.level = level_from_name(name);
     log_state.pid = getpid();
-    log_thread_init();
+    log_thread_init(log_state.pid); /* main, and alone */
     tzset(); /* reads the zone file now, not in a closed sandbox */
 }
 

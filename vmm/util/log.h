@@ -36,7 +36,7 @@ void log_init(int fd, const char *name);
 void log_init_file(int fd, const char *path, const char *name);
 
 /* Each thread, before its sandbox closes: remembers what lines will need. */
-void log_thread_init(void);
+void log_thread_init(int tid);
 
 /* The descriptor lines go to now; for signal handlers. */
 int log_fd(void);

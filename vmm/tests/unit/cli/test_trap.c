@@ -67,7 +67,7 @@ static _Noreturn void child(int slave, int record, ThreadRole role)
         chardev_attach(cd, loop, &handlers, NULL, CHARDEV_RAW, &e) < 0)
         _exit(3);
     sandbox_on_trap(exit_on_trap);
-    if (sandbox_compile(&e) < 0 || sandbox_enter(ROLE_MAIN) < 0)
+    if (sandbox_compile(true, &e) < 0 || sandbox_enter(ROLE_MAIN) < 0)
         _exit(4);
     if (role == ROLE_MAIN)
         forbidden(NULL);

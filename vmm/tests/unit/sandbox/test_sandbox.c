@@ -44,7 +44,7 @@ static int confined(ThreadRole role, ChildFn *fn, char *ret_trap)
 
         hook_fd = p[1];
         sandbox_on_trap(hook);
-        if (sandbox_compile(&e) < 0 || sandbox_enter(role) < 0)
+        if (sandbox_compile(true, &e) < 0 || sandbox_enter(role) < 0)
             _exit(2);
         fn();
         _exit(0);
