@@ -15,6 +15,7 @@ LAB_TESTS = \
 	%D%/t/51-guest-data \
 	%D%/t/52-restart \
 	%D%/t/54-events \
+	%D%/t/55-privilege \
 	%D%/t/57-polkit \
 	%D%/t/58-activation
 EXTRA_DIST += \
