@@ -249,6 +249,18 @@ class Console:
         while data:
             data = data[os.write(self.fd, data):]
 
+    def prompt(self, timeout=60):
+        """The guest's shell answers.  Asked again and again: what is typed
+        before virsh made its terminal raw is thrown away by the terminal."""
+        deadline = time.monotonic() + timeout * SLOW
+        while True:
+            self.send("\n")
+            try:
+                return self.wait_for("guest# ", 1)
+            except Failure:
+                if self.ended or time.monotonic() > deadline:
+                    raise
+
     def sh(self, command, timeout=60, ok=True):
         """Run a command in the guest's shell; its output (and status)."""
         self.send("echo lab-\"\"out; %s; echo lab-\"\"end $?\n" % command)
