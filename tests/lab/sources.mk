@@ -14,6 +14,7 @@ LAB_TESTS = \
 	%D%/t/50-virsh-basic \
 	%D%/t/51-guest-data \
 	%D%/t/52-restart \
+	%D%/t/53-console \
 	%D%/t/54-events \
 	%D%/t/55-privilege \
 	%D%/t/57-polkit \

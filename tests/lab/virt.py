@@ -306,6 +306,11 @@ class Daemon:
         """`virsh console` on a terminal, connected."""
         con = self.terminal("console", name, *flags)
         con.wait_for(r"Escape character is \^\]", timeout)
+        # virsh then drops what was typed and makes its terminal raw.
+        deadline = time.monotonic() + timeout
+        while con.proc.poll() is None and termios.tcgetattr(con.fd)[3] & termios.ICANON:
+            lib.check(time.monotonic() < deadline, "virsh leaves its terminal as it was")
+            time.sleep(0.02)  # a terminal's mode has no event
         return con
 
     def terminal(self, *words):
