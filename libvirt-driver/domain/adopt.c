@@ -173,7 +173,7 @@ static gboolean adopt_step(DomainOp *op, const GError *error)
 {
     if (!op->dom->proc || !op->dom->proc->qmp)
         return FALSE;
-    if (error && !op->dom->proc->qmp_closed)
+    if (error && !op->dom->proc->qmp_closed && !op->dom->proc->destroyed)
         adopt_failed(op->dom->proc, error);
     return !error;
 }

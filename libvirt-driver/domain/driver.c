@@ -465,6 +465,8 @@ Driver *driver_new(DriverConfig *config, const DriverListener *listener,
     drv->loop = ev_loop_new("domains", error);
     if (!drv->loop || !strands_start(drv, error))
         return NULL;
+    file_sweep_temps(drv->paths.run);
+    file_sweep_temps(drv->paths.config);
     /* Running guests first: a definition then joins its live domain. */
     status_load_all(drv);
     persist_load_all(drv);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "util/error.h"
+#include "util/log.h"
 
 int fd_write_all(int fd, const void *data, gsize len)
 {
@@ -80,10 +81,12 @@ static int temp_fill(int fd, const char *data, gsize len, mode_t mode)
     return 0;
 }
 
+#define TEMP_SUFFIX ".new-XXXXXX"
+
 gboolean file_write_atomic(const char *path, const char *data, gssize len,
                            mode_t mode, GError **error)
 {
-    g_autofree char *temp = g_strdup_printf("%s.new-XXXXXX", path);
+    g_autofree char *temp = g_strconcat(path, TEMP_SUFFIX, NULL);
     AUTO_FD fd = g_mkstemp_full(temp, O_WRONLY | O_CLOEXEC, 0600);
     int r;
 
@@ -101,6 +104,28 @@ gboolean file_write_atomic(const char *path, const char *data, gssize len,
         return vir_error_set_errno(error, -r, "cannot sync directory of '%s'",
                                    path);
     return TRUE;
+}
+
+static gboolean is_temp(const char *name)
+{
+    static const char mark[] = ".new-";
+    gsize len = strlen(name);
+    gsize suffix = strlen(TEMP_SUFFIX);
+
+    return len > suffix && g_str_has_prefix(name + len - suffix, mark);
+}
+
+void file_sweep_temps(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        if (is_temp(name) && unlink(file) < 0)
+            log_warning("cannot remove '%s': %s", file, g_strerror(errno));
+    }
 }
 
 gboolean file_mkdir_p(const char *path, mode_t mode, GError **error)

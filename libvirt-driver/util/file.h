@@ -45,6 +45,12 @@ gboolean file_read(const char *path, gsize max_bytes, char **ret_data,
 gboolean file_write_atomic(const char *path, const char *data, gssize len,
                            mode_t mode, GError **error);
 
+/**
+ * file_sweep_temps() - Remove what file_write_atomic() left when it was killed
+ * @dir: directory that nobody writes to now; may be missing
+ */
+void file_sweep_temps(const char *dir);
+
 /* Make a directory and its missing parents; an existing one is fine. */
 gboolean file_mkdir_p(const char *path, mode_t mode, GError **error);
 

@@ -46,6 +46,23 @@ static void test_write_read(void **state)
     assert_int_equal(g_rmdir(dir), 0);
 }
 
+static void test_sweep(void **state)
+{
+    g_autofree char *dir = g_dir_make_tmp("sweep-XXXXXX", NULL);
+    g_autofree char *left = g_build_filename(dir, "a.xml.new-Ab12Cd", NULL);
+    g_autofree char *kept = g_build_filename(dir, "a.new-Ab12Cd.xml", NULL);
+    g_autoptr(GError) error = NULL;
+
+    assert_true(file_write_atomic(left, "", -1, 0600, &error));
+    assert_true(file_write_atomic(kept, "", -1, 0600, &error));
+    file_sweep_temps(dir);
+    assert_int_not_equal(access(left, F_OK), 0);
+    assert_int_equal(access(kept, F_OK), 0);
+    assert_true(file_unlink(kept, &error));
+    assert_int_equal(g_rmdir(dir), 0);
+    file_sweep_temps(dir); /* missing: nothing to do */
+}
+
 static void test_errors(void **state)
 {
     g_autoptr(GError) error = NULL;
@@ -76,6 +93,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_read),
+        cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_fd),
     };
