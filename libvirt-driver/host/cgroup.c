@@ -12,29 +12,43 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "host/cgroup_priv.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/log.h"
 
-#define CGROUP_ROOT         "/sys/fs/cgroup"
-#define CGROUP2_SUPER_MAGIC 0x63677270
-#define DBUS_TIMEOUT_MS     10000
+#define UNIT_NAME_BYTES 255 /* systemd's limit, and that of a directory */
+#define SCOPE_SUFFIX    ".scope"
+
+static const CgroupHost this_host = {
+    .root = "/sys/fs/cgroup",
+    .super_magic = CGROUP2_SUPER_MAGIC,
+    .proc = "/proc",
+    .dbus_timeout_ms = 10000,
+    .move_timeout_ms = 2000,
+};
 
 /* ---- Names ------------------------------------------------------------ */
 
-/* systemd's rules for a part of a unit name, and at most 64 bytes of it. */
+/* systemd's rules for a part of a unit name; what is too long is cut, as the
+ * id already tells guests apart. */
 static char *scope_name(const CgroupRequest *req)
 {
     GString *name = g_string_new(NULL);
 
     g_string_printf(name, "machine-stratovirt\\x2d%d\\x2d", req->id);
-    for (const char *p = req->name; *p && p < req->name + 64; p++) {
-        if (g_ascii_isalnum(*p) || *p == '_' || *p == '.')
+    for (const char *p = req->name; *p; p++) {
+        gboolean plain = g_ascii_isalnum(*p) || *p == '_' || *p == '.';
+        gsize len = plain ? 1 : 4;
+
+        if (name->len + len + strlen(SCOPE_SUFFIX) > UNIT_NAME_BYTES)
+            break;
+        if (plain)
             g_string_append_c(name, *p);
         else
             g_string_append_printf(name, "\\x%02x", (guchar)*p);
     }
-    g_string_append(name, ".scope");
+    g_string_append(name, SCOPE_SUFFIX);
     return g_string_free(name, FALSE);
 }
 
@@ -56,8 +70,8 @@ static char *machine_name(const CgroupRequest *req)
 
 /* ---- D-Bus ------------------------------------------------------------ */
 
-static gboolean call_machined(GDBusConnection *bus, const CgroupRequest *req,
-                              GError **error)
+static gboolean call_machined(const CgroupHost *host, GDBusConnection *bus,
+                              const CgroupRequest *req, GError **error)
 {
     g_autofree char *name = machine_name(req);
     g_autoptr(GVariant) reply = NULL;
@@ -76,12 +90,12 @@ static gboolean call_machined(GDBusConnection *bus, const CgroupRequest *req,
         g_variant_new("(s@ayssus@a(sv))", name, uuid, "libvirt-stratovirt",
                       "vm", (guint32)req->pid, "",
                       g_variant_builder_end(&props)),
-        NULL, G_DBUS_CALL_FLAGS_NONE, DBUS_TIMEOUT_MS, NULL, error);
+        NULL, G_DBUS_CALL_FLAGS_NONE, host->dbus_timeout_ms, NULL, error);
     return reply != NULL;
 }
 
-static gboolean call_systemd(GDBusConnection *bus, const CgroupRequest *req,
-                             GError **error)
+static gboolean call_systemd(const CgroupHost *host, GDBusConnection *bus,
+                             const CgroupRequest *req, GError **error)
 {
     g_autofree char *name = scope_name(req);
     g_autofree char *text = g_strdup_printf("StratoVirt guest %s", req->name);
@@ -106,16 +120,17 @@ static gboolean call_systemd(GDBusConnection *bus, const CgroupRequest *req,
         g_variant_new("(ss@a(sv)@a(sa(sv)))", name, "fail",
                       g_variant_builder_end(&props),
                       g_variant_new_array(G_VARIANT_TYPE("(sa(sv))"), NULL, 0)),
-        NULL, G_DBUS_CALL_FLAGS_NONE, DBUS_TIMEOUT_MS, NULL, error);
+        NULL, G_DBUS_CALL_FLAGS_NONE, host->dbus_timeout_ms, NULL, error);
     return reply != NULL;
 }
 
 /* ---- Where is it? ----------------------------------------------------- */
 
 /* Path of a process in the unified hierarchy, "" when it has none. */
-static char *process_path(pid_t pid)
+static char *process_path(const CgroupHost *host, pid_t pid)
 {
-    g_autofree char *file = g_strdup_printf("/proc/%d/cgroup", (int)pid);
+    g_autofree char *file =
+        g_strdup_printf("%s/%d/cgroup", host->proc, (int)pid);
     g_autofree char *text = NULL;
     char *line;
 
@@ -130,54 +145,59 @@ static char *process_path(pid_t pid)
 }
 
 /* StartTransientUnit answers before the process has moved. */
-static char *wait_for_scope(pid_t pid, const char *before)
+static char *wait_for_scope(const CgroupHost *host, pid_t pid,
+                            const char *before)
 {
-    for (int i = 0; i < 200; i++) {
-        g_autofree char *path = process_path(pid);
+    for (int ms = 0; ms <= host->move_timeout_ms; ms += 10) {
+        g_autofree char *path = process_path(host, pid);
 
         if (*path && strcmp(path, before) != 0)
-            return g_strconcat(CGROUP_ROOT, path, NULL);
+            return g_strconcat(host->root, path, NULL);
         g_usleep(10000);
     }
+    log_debug("process %d was not moved to a scope", (int)pid);
     return NULL;
 }
 
-static gboolean host_has_cgroup2(void)
+static gboolean host_has_cgroup2(const CgroupHost *host)
 {
     struct statfs fs;
 
-    return statfs(CGROUP_ROOT, &fs) == 0 &&
-           (guint64)fs.f_type == CGROUP2_SUPER_MAGIC;
+    return statfs(host->root, &fs) == 0 &&
+           (guint64)fs.f_type == host->super_magic;
 }
 
-static char *scope_by_dbus(const CgroupRequest *req)
+static char *scope_by_dbus(const CgroupHost *host, const CgroupRequest *req)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GDBusConnection) bus =
         g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &error);
-    g_autofree char *before = process_path(req->pid);
+    g_autofree char *before = process_path(host, req->pid);
 
-    if (!bus)
+    if (!bus) {
+        log_debug("system bus: %s", error->message);
         return NULL;
+    }
     g_dbus_connection_set_exit_on_close(bus, FALSE);
-    if (!call_machined(bus, req, &error)) {
+    if (!call_machined(host, bus, req, &error)) {
         log_debug("machined: %s", error->message);
         g_clear_error(&error);
-        if (!call_systemd(bus, req, &error)) {
+        if (!call_systemd(host, bus, req, &error)) {
             log_debug("systemd: %s", error->message);
             return NULL;
         }
     }
-    return wait_for_scope(req->pid, before);
+    return wait_for_scope(host, req->pid, before);
 }
 
-static char *scope_by_hand(const CgroupRequest *req)
+static char *scope_by_hand(const CgroupHost *host, const CgroupRequest *req)
 {
     g_autofree char *name = scope_name(req);
-    g_autofree char *path =
-        g_build_filename(CGROUP_ROOT, "machine.slice", name, NULL);
+    g_autofree char *slice =
+        g_build_filename(host->root, "machine.slice", NULL);
+    g_autofree char *path = g_build_filename(slice, name, NULL);
 
-    if (mkdir(CGROUP_ROOT "/machine.slice", 0755) < 0 && errno != EEXIST)
+    if (mkdir(slice, 0755) < 0 && errno != EEXIST)
         return NULL;
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
         return NULL;
@@ -218,32 +238,33 @@ static gboolean make_tree(const char *scope, GError **error)
     return make_threaded(scope, "emulator", error);
 }
 
-static void say_once(const char *why)
+static void say_once(const char *why, const char *root)
 {
     static gsize said;
 
     if (g_once_init_enter(&said)) {
-        log_warning("guests run without control groups: %s", why);
+        log_warning("guests run without control groups: %s at %s", why, root);
         g_once_init_leave(&said, 1);
     }
 }
 
-gboolean cgroup_create(const CgroupRequest *req, char **ret_path,
-                       GError **error)
+gboolean cgroup_create_on(const CgroupHost *host, const CgroupRequest *req,
+                          char **ret_path, GError **error)
 {
     g_autofree char *path = NULL;
 
     *ret_path = NULL;
-    if (!host_has_cgroup2()) {
-        say_once("the host has no cgroup v2 at " CGROUP_ROOT);
+    if (!host_has_cgroup2(host)) {
+        say_once("the host has no cgroup v2", host->root);
         return TRUE;
     }
-    path = req->use_dbus ? scope_by_dbus(req) : NULL;
+    path = req->use_dbus ? scope_by_dbus(host, req) : NULL;
     if (!path)
-        path = scope_by_hand(req);
+        path = scope_by_hand(host, req);
     if (!path) {
-        say_once("neither machined nor systemd answers, and " CGROUP_ROOT
-                 " is not writable");
+        say_once("neither machined nor systemd made a scope, nor can one be "
+                 "made",
+                 host->root);
         return TRUE;
     }
     if (!make_tree(path, error)) {
@@ -252,6 +273,12 @@ gboolean cgroup_create(const CgroupRequest *req, char **ret_path,
     }
     *ret_path = g_steal_pointer(&path);
     return TRUE;
+}
+
+gboolean cgroup_create(const CgroupRequest *req, char **ret_path,
+                       GError **error)
+{
+    return cgroup_create_on(&this_host, req, ret_path, error);
 }
 
 int cgroup_open_emulator(const char *path, GError **error)
