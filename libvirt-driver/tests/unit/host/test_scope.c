@@ -135,7 +135,7 @@ static void on_method(GDBusConnection *conn, const char *sender,
         g_variant_get_child(parameters, 0, "s", &unit);
     if (service->manner == HANG) {
         g_clear_object(&service->hangs);
-        service->hangs = g_object_ref(invocation);
+        service->hangs = invocation; /* is ours to answer */
         return;
     }
     if (service->manner == REFUSE) {
