@@ -90,6 +90,7 @@ class Machine:
             "console=ttyS0 quiet panic=-1 softlockup_panic=0",
             "lab.modules=" + self.images["modules"],
             "lab.agent=" + os.path.join(HERE, "l1/agent.py"),
+            "lab.init=" + os.environ.get("LAB_INIT", ""),
             "lab.id=" + self.id.hex,
             "lab.name=lab-" + self.id.hex[:8],
             "lab.kvm=" + (os.environ.get("LAB_KVM_MODE") or "660"),

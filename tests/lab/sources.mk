@@ -18,7 +18,8 @@ LAB_TESTS = \
 	%D%/t/54-events \
 	%D%/t/55-privilege \
 	%D%/t/57-polkit \
-	%D%/t/58-activation
+	%D%/t/58-activation \
+	%D%/t/59-systemd
 EXTRA_DIST += \
 	$(LAB_TESTS) \
 	%D%/README.md \
