@@ -319,8 +319,6 @@ int main(int argc, char **argv)
 
     /* One heap for all threads: theirs may not map memory for another. */
     mallopt(M_ARENA_MAX, 1);
-    mallopt(M_TOP_PAD,
-            1 << 20); /* few brk() calls; untouched, it costs nothing */
     vmm.conf.machine.accel_fd = -1;
     vmm.conf.machine.kernel.fd = vmm.conf.machine.initrd.fd = -1;
     if (args_cut(&vmm.args, argc, argv, &e) < 0) {
